@@ -1,0 +1,73 @@
+"""All settings, read once from the environment and typed.
+
+A setting is an environment variable; what is not set has the default shown here. ``bongsu env`` prints the ones of the
+services embedded on this machine.
+"""
+
+import os
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of this process.
+
+    :param home: state directory of this installation.
+    :param store_url: campaign store as the application role, which row-level security binds.
+    :param platform_url: campaign store as the platform role, which sees every tenant.
+    :param owner_url: campaign store as the owner of its tables; used by migrations only.
+    :param line_url: the SMS line's MariaDB or MySQL.
+    :param keyring: file with the encryption keys.
+    :param manifests: folder of the compiled DAG manifests.
+    :param quiet_hours: ``HH:MM-HH:MM`` in the tenant's time zone during which no advertising starts, or ``off``.
+    :param misfire_minutes: a scheduled run that starts later than this after its time sends nothing.
+    :param receipt_hours: how long receipts are waited for before a message is marked expired.
+    :param poll_seconds: pause between two looks at the line while waiting for receipts.
+    """
+
+    home: Path
+    store_url: str
+    platform_url: str
+    owner_url: str
+    line_url: str
+    keyring: Path
+    manifests: Path
+    quiet_hours: str
+    misfire_minutes: int
+    receipt_hours: int
+    poll_seconds: float
+    airflow_url: str
+    airflow_user: str
+    airflow_password: str
+
+    @classmethod
+    def from_environment(cls, env: dict[str, str] | None = None) -> "Settings":
+        """Read the settings from ``env``, by default the process's environment."""
+        values = os.environ if env is None else env
+        home = Path(values.get("BONGSU_HOME") or ROOT / ".bongsu").resolve()
+        return cls(
+            home=home,
+            store_url=values.get("BONGSU_STORE_URL", ""),
+            platform_url=values.get("BONGSU_PLATFORM_URL", ""),
+            owner_url=values.get("BONGSU_OWNER_URL", ""),
+            line_url=values.get("BONGSU_LINE_URL", ""),
+            keyring=Path(values.get("BONGSU_KEYRING") or home / "keyring.json"),
+            manifests=Path(values.get("BONGSU_MANIFESTS") or home / "manifests"),
+            quiet_hours=values.get("BONGSU_QUIET_HOURS", "21:00-08:00"),
+            misfire_minutes=int(values.get("BONGSU_MISFIRE_MINUTES", "5")),
+            receipt_hours=int(values.get("BONGSU_RECEIPT_HOURS", "72")),
+            poll_seconds=float(values.get("BONGSU_POLL_SECONDS", "5")),
+            airflow_url=values.get("BONGSU_AIRFLOW_URL", ""),
+            airflow_user=values.get("BONGSU_AIRFLOW_USER", ""),
+            airflow_password=values.get("BONGSU_AIRFLOW_PASSWORD", ""),
+        )
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process, read at the first call."""
+    return Settings.from_environment()
