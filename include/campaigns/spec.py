@@ -1,0 +1,254 @@
+"""The one definition of a campaign, whether it came from YAML, a trigger form, the console or the API.
+
+Owns the fields, their defaults, their descriptions (the JSON schema, the docs and the forms are made of them) and every
+check that needs nothing but the definition itself. What needs the customer's file or the store is checked by the stages.
+"""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from include.campaigns.rules import advertising_problem, sender_digits
+from include.campaigns.times import DAYS, check_cron, check_zone, end_of_day, moment
+from include.campaigns.wording import check_subject, check_text, composed
+from include.settings import settings
+
+SLUG = r"^[a-z0-9][a-z0-9-]{0,62}$"
+CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Header = Annotated[str, BeforeValidator(composed), Field(min_length=1)]
+Clock = Annotated[str, Field(pattern=CLOCK, description="HH:MM, 24 hours", examples=["09:00"])]
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+Purpose = Literal["advertising", "informational", "authentication"]
+Channel = Literal["sms"]
+
+
+class Part(BaseModel):
+    """What every part of a spec has in common: an unknown field is a mistake, and nothing changes after validation."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class RowRange(Part):
+    """How many rows the file may have."""
+
+    min: int = Field(default=1, ge=0, description="fewest rows the file may have")
+    max: int | None = Field(default=None, ge=1, description="most rows the file may have; no limit when left out")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.max is not None and self.max < self.min:
+            raise ValueError(f"max ({self.max}) is below min ({self.min})")
+        return self
+
+
+class ChangeRange(Part):
+    """Rows of this run divided by the rows of the campaign's last run."""
+
+    min_ratio: float = Field(default=0, ge=0, description="0.5 refuses a file less than half as long as the last one")
+    max_ratio: float | None = Field(default=None, gt=0, description="2 refuses a file over twice as long as the last one")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.max_ratio is not None and self.max_ratio < self.min_ratio:
+            raise ValueError(f"max_ratio ({self.max_ratio}) is below min_ratio ({self.min_ratio})")
+        return self
+
+
+class Gate(Part):
+    """What the imported rows have to satisfy before anything is sent; a run that does not is refused."""
+
+    min_valid_share: Share = Field(default=0.5, description="smallest share of rows with a usable number and text")
+    rows: RowRange = Field(default=RowRange(), description="how many rows the file may have")
+    change_from_last_run: ChangeRange | None = Field(
+        default=None, description="how far the number of rows may be from the last run's; not checked when left out"
+    )
+    max_duplicate_share: Share | None = Field(
+        default=None, description="largest share of rows that repeat a number; not checked when left out"
+    )
+    max_null_share: dict[Header, Share] = Field(
+        default={}, description="largest share of empty cells, by column name", examples=[{"name": 0.1}]
+    )
+
+
+class Audience(Part):
+    """Who is written to: a customer file and how to read it."""
+
+    file: str = Field(
+        min_length=1,
+        description="customer file, CSV or XLSX; a relative path starts at the folder of the YAML file",
+        examples=["contacts.csv"],
+    )
+    sheet: str | None = Field(default=None, description="sheet of an XLSX file; the first one when left out")
+    encoding: Literal["utf-8", "cp949"] | None = Field(
+        default=None, description="encoding of a CSV file (EUC-KR is part of cp949); recognised when left out"
+    )
+    delimiter: Literal[",", ";", "\t", "|"] | None = Field(
+        default=None, description="separator of a CSV file; recognised when left out"
+    )
+    columns: dict[Annotated[str, Field(min_length=1)], Header] = Field(
+        description="our name of a column: the header it has in the file. phone is required; consent, when mapped, "
+        "excludes rows without a yes; any other column of the file can be used in the text under its own header",
+        examples=[{"phone": "휴대폰", "name": "이름"}],
+    )
+    keep: Literal["first", "last"] = Field(default="first", description="which row stays when a number is there twice")
+    consent: Literal["file", "recorded"] = Field(
+        default="file",
+        description="file: the tenant vouches for its file, so recorded refusals and a mapped consent column exclude; "
+        "recorded: a consent recorded in the campaign store is needed",
+    )
+    gate: Gate = Field(default=Gate(), description="what the rows have to satisfy before anything is sent")
+
+    @field_validator("file")
+    @classmethod
+    def _readable_kind(cls, value: str) -> str:
+        if Path(value).suffix.lower() not in {".csv", ".tsv", ".txt", ".xlsx"}:
+            raise ValueError(f"{value!r} is neither CSV (.csv, .tsv, .txt) nor Excel (.xlsx)")
+        return value
+
+    @field_validator("columns")
+    @classmethod
+    def _phone_is_mapped(cls, value: dict[str, str]) -> dict[str, str]:
+        if "phone" not in value:
+            raise ValueError("the column with the phone number is not named; add phone: <its header in the file>")
+        return value
+
+
+class Message(Part):
+    """What is sent."""
+
+    channel: Channel = Field(description="the channel the message goes out on")
+    sender: Annotated[str, BeforeValidator(sender_digits)] = Field(
+        description="registered sender number, 8 to 11 digits with the area code; dashes are dropped",
+        examples=["0212345678"],
+    )
+    text: Annotated[str, BeforeValidator(composed)] = Field(
+        min_length=1,
+        description="the text; {{column}} is replaced by the row's value, {{column|other}} by other when it is empty",
+        examples=["(광고) [ACME] {{name|고객}}님, 20% 할인 무료수신거부 080-123-4567"],
+    )
+    subject: Annotated[str, BeforeValidator(composed)] | None = Field(
+        default=None, description="subject of a long message, at most 40 EUC-KR bytes, no variables; needs allow_lms"
+    )
+    allow_lms: bool = Field(
+        default=False, description="send as LMS, at the LMS price, when the text does not fit 90 EUC-KR bytes"
+    )
+    fallback: tuple[()] = Field(default=(), description="further channels, in order; none exist yet")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.subject is not None:
+            if not self.allow_lms:
+                raise ValueError("a subject needs allow_lms: true, because an SMS has none")
+            check_subject(self.subject)
+        check_text(self.text, self.allow_lms)
+        return self
+
+
+class Weekly(Part):
+    """Certain days of every week."""
+
+    days: tuple[Day, ...] = Field(min_length=1, description="days of the week", examples=[["mon", "thu"]])
+    at: Clock
+
+    @field_validator("days")
+    @classmethod
+    def _in_week_order(cls, value: tuple[Day, ...]) -> tuple[Day, ...]:
+        return tuple(sorted(set(value), key=DAYS.index))
+
+
+class Schedule(Part):
+    """When it is sent. Nothing given means: when a person starts it."""
+
+    at: Annotated[datetime, BeforeValidator(moment)] | None = Field(
+        default=None, description="once, at this moment", examples=["2026-12-24T09:00:00+09:00"]
+    )
+    daily: Clock | None = Field(default=None, description="every day at this time", examples=["09:00"])
+    weekly: Weekly | None = Field(default=None, description="certain days of every week at a time")
+    cron: Annotated[str, BeforeValidator(check_cron)] | None = Field(
+        default=None, description="five-field cron expression", examples=["0 9 1 * *"]
+    )
+    valid_from: Annotated[datetime, BeforeValidator(moment)] | None = Field(
+        default=None, description="nothing is sent before this moment"
+    )
+    valid_until: Annotated[datetime, BeforeValidator(end_of_day)] | None = Field(
+        default=None, description="nothing is sent after this moment; a date means the end of that day"
+    )
+    timezone: Annotated[str, BeforeValidator(check_zone)] | None = Field(
+        default=None, description="time zone of all times here; the tenant's when left out", examples=["Asia/Seoul"]
+    )
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        given = [name for name in ("at", "daily", "weekly", "cron") if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ValueError(f"{' and '.join(given)} are both given; keep one of at, daily, weekly, cron")
+        zone = self.timezone or "UTC"
+        first, last = local(self.valid_from, zone), local(self.valid_until, zone)
+        if first and last and last < first:
+            raise ValueError("valid_until is before valid_from")
+        when = local(self.at, zone)
+        if when and ((first and when < first) or (last and when > last)):
+            raise ValueError("at is outside valid_from to valid_until, so it would never be sent")
+        return self
+
+
+class Delivery(Part):
+    """How it is sent."""
+
+    chunk_size: int = Field(default=10_000, ge=100, le=100_000, description="recipients one dispatch task hands over")
+    receipt_hours: int = Field(
+        default_factory=lambda: settings().receipt_hours,
+        ge=1,
+        le=720,
+        description="hours receipts are waited for; the installation's setting (72) when left out",
+    )
+    misfire_minutes: int | None = Field(
+        default=None,
+        ge=1,
+        description="a scheduled run that starts later than this after its time sends nothing; "
+        "the installation's setting (5) when left out",
+    )
+
+
+class CampaignSpec(Part):
+    """A campaign."""
+
+    tenant: str = Field(pattern=SLUG, description="slug of the tenant it belongs to", examples=["acme"])
+    slug: str = Field(pattern=SLUG, description="its name in addresses and DAG ids", examples=["spring-sale"])
+    title: Annotated[str, BeforeValidator(composed)] = Field(
+        min_length=1, max_length=200, description="its name for people", examples=["봄맞이 할인"]
+    )
+    purpose: Purpose = Field(
+        description="advertising needs (광고), a free opt-out and daytime; informational and authentication do not"
+    )
+    audience: Audience
+    message: Message
+    schedule: Schedule = Field(default=Schedule(), description="when it is sent; empty means when a person starts it")
+    delivery: Delivery = Field(default_factory=Delivery, description="how it is sent")
+
+    @model_validator(mode="after")
+    def _lawful(self) -> Self:
+        problem = advertising_problem(self.message.text) if self.purpose == "advertising" else None
+        if problem:
+            raise ValueError(problem)
+        return self
+
+    @property
+    def dag_id(self) -> str:
+        """The id of its DAG, which never changes."""
+        return f"campaign__{self.tenant}__{self.slug}"
+
+    def document(self) -> dict[str, Any]:
+        """The whole spec as JSON values, defaults included: what is stored, hashed and put into a run."""
+        return self.model_dump(mode="json")
+
+
+def local(value: datetime | None, zone: str) -> datetime | None:
+    """``value`` as a moment: a time without an offset is one in ``zone``."""
+    from zoneinfo import ZoneInfo
+
+    return value.replace(tzinfo=ZoneInfo(zone)) if value is not None and value.tzinfo is None else value

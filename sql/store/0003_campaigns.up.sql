@@ -1,0 +1,47 @@
+-- Campaigns, their versions, and the kill switch.
+
+CREATE TABLE campaigns (
+    campaign_id   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    tenant_id     integer NOT NULL REFERENCES tenants,
+    slug          text NOT NULL,
+    title         text NOT NULL,
+    dag_id        text NOT NULL UNIQUE,
+    state         text NOT NULL DEFAULT 'live' CHECK (state IN ('live', 'paused', 'archived')),
+    version       integer NOT NULL,
+    shard         smallint NOT NULL,
+    activated_at  timestamptz NOT NULL,
+    created_at    timestamptz NOT NULL DEFAULT now(),
+    UNIQUE (tenant_id, slug)
+);
+COMMENT ON COLUMN campaigns.shard IS 'The loader dags/campaigns_<shard>.py that builds its DAG; never changes.';
+COMMENT ON COLUMN campaigns.activated_at IS 'When the current version came into force; nothing planned before it is sent.';
+CALL bongsu.protect('campaigns');
+
+CREATE TABLE campaign_versions (
+    campaign_id  bigint NOT NULL REFERENCES campaigns,
+    version      integer NOT NULL,
+    tenant_id    integer NOT NULL REFERENCES tenants,
+    spec         jsonb NOT NULL,
+    spec_hash    text NOT NULL,
+    created_at   timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (campaign_id, version)
+);
+CALL bongsu.protect('campaign_versions');
+
+CREATE TABLE kill_switches (
+    tenant_id  integer NOT NULL REFERENCES tenants PRIMARY KEY,
+    reason     text NOT NULL,
+    set_at     timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE kill_switches IS 'While a row stands, no run of the tenant or of one below it starts.';
+CALL bongsu.protect('kill_switches');
+
+-- The switch that stops a tenant may stand on an ancestor, which the tenant itself cannot see.
+CREATE FUNCTION bongsu.kill_switch(of_tenant integer) RETURNS text LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path = public, pg_temp
+AS $$
+    SELECT k.reason
+    FROM tenants t JOIN kill_switches k ON k.tenant_id = ANY (t.path)
+    WHERE t.tenant_id = of_tenant
+    ORDER BY k.set_at LIMIT 1
+$$;

@@ -1,0 +1,61 @@
+-- Messages and their events, partitioned by the month in which their run began. A run's rows share one run_at, so the
+-- primary key, which must hold the partition key, is unique per (run, recipient, hop).
+
+CREATE TABLE messages (
+    tenant_id     integer NOT NULL,
+    recipient_no  integer NOT NULL,
+    run_id        bigint NOT NULL,
+    run_at        timestamptz NOT NULL,
+    hop           smallint NOT NULL,
+    line_no       smallint NOT NULL,
+    chunk_no      integer NOT NULL,
+    result_code   integer,
+    kind          "char" NOT NULL,
+    state         text NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'accepted', 'rejected', 'unknown',
+                  'delivered', 'failed', 'expired', 'suppressed', 'cancelled')),
+    accepted_at   timestamptz,
+    finished_at   timestamptz,
+    PRIMARY KEY (run_id, recipient_no, hop, run_at)
+) PARTITION BY RANGE (run_at);
+COMMENT ON TABLE messages IS 'One recipient on one hop. The primary key is the claim: it stands before anything leaves.';
+CALL bongsu.protect('messages');
+
+CREATE TABLE message_events (
+    tenant_id     integer NOT NULL,
+    recipient_no  integer NOT NULL,
+    run_id        bigint NOT NULL,
+    run_at        timestamptz NOT NULL,
+    occurred_at   timestamptz NOT NULL,
+    hop           smallint NOT NULL,
+    result_code   integer,
+    event         text NOT NULL CHECK (event IN ('accepted', 'delivered', 'failed', 'expired', 'suppressed'))
+) PARTITION BY RANGE (run_at);
+COMMENT ON TABLE message_events IS 'Every change of a message''s state, in the order in which they were written.';
+CREATE INDEX message_events_message ON message_events (run_id, recipient_no);
+CALL bongsu.protect('message_events');
+
+-- Creates the partitions of one month, named <table>_y<YYYY>m<MM>. The application owns no table, so it asks through
+-- this function; the lock keeps two callers from creating one twice.
+CREATE FUNCTION bongsu.ensure_month(of_moment timestamptz) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = public, pg_temp
+AS $$
+DECLARE
+    first_day timestamptz := date_trunc('month', of_moment, 'UTC');
+    next_month timestamptz := date_trunc('month', first_day + interval '32 days', 'UTC');
+    parent text;
+    partition_name text;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('bongsu.ensure_month'));
+    FOREACH parent IN ARRAY ARRAY['messages', 'message_events'] LOOP
+        partition_name := parent || to_char(first_day AT TIME ZONE 'UTC', '"_y"YYYY"m"MM');
+        CONTINUE WHEN to_regclass(partition_name) IS NOT NULL;
+        -- a message changes state twice after it was written: free space in its page keeps the new version there
+        EXECUTE format('CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (%L) TO (%L) %s', partition_name, parent,
+                       first_day, next_month, CASE parent WHEN 'messages' THEN 'WITH (fillfactor = 50)' END);
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', partition_name);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', partition_name);
+    END LOOP;
+END $$;
+REVOKE EXECUTE ON FUNCTION bongsu.ensure_month FROM public;
+GRANT EXECUTE ON FUNCTION bongsu.ensure_month TO bongsu_app, bongsu_platform;
+SELECT bongsu.ensure_month(now()), bongsu.ensure_month(now() + interval '1 month');

@@ -1,0 +1,97 @@
+-- Report tables, certificates and the audit log.
+
+CREATE TABLE report_runs (
+    tenant_id             integer NOT NULL,
+    run_id                bigint PRIMARY KEY REFERENCES runs,
+    rows_read             integer NOT NULL,
+    rejected              integer NOT NULL,
+    duplicates            integer NOT NULL,
+    excluded              integer NOT NULL,
+    recipients            integer NOT NULL,
+    withdrawn             integer NOT NULL,
+    claimed               integer NOT NULL,
+    accepted              integer NOT NULL,
+    refused_by_line       integer NOT NULL,
+    unknown               integer NOT NULL,
+    delivered             integer NOT NULL,
+    failed                integer NOT NULL,
+    expired               integer NOT NULL,
+    send_rate             numeric(5, 2),
+    reach_rate            numeric(5, 2),
+    mean_reach_seconds    numeric(12, 3),
+    updated_at            timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON COLUMN report_runs.send_rate IS 'Percent: accepted / (accepted + refused by the line).';
+COMMENT ON COLUMN report_runs.reach_rate IS 'Percent: delivered / accepted.';
+COMMENT ON COLUMN report_runs.mean_reach_seconds IS 'Mean time from acceptance to the delivery receipt.';
+CALL bongsu.protect('report_runs');
+
+CREATE TABLE report_chunks (
+    tenant_id   integer NOT NULL,
+    run_id      bigint NOT NULL REFERENCES runs,
+    hop         smallint NOT NULL,
+    chunk_no    integer NOT NULL,
+    line_no     smallint NOT NULL,
+    accepted    integer NOT NULL,
+    delivered   integer NOT NULL,
+    failed      integer NOT NULL,
+    expired     integer NOT NULL,
+    PRIMARY KEY (run_id, hop, chunk_no)
+);
+CALL bongsu.protect('report_chunks');
+
+CREATE TABLE report_lines (
+    tenant_id   integer NOT NULL,
+    run_id      bigint NOT NULL REFERENCES runs,
+    line_no     smallint NOT NULL,
+    accepted    integer NOT NULL,
+    delivered   integer NOT NULL,
+    failed      integer NOT NULL,
+    expired     integer NOT NULL,
+    PRIMARY KEY (run_id, line_no)
+);
+CALL bongsu.protect('report_lines');
+
+CREATE TABLE report_codes (
+    tenant_id    integer NOT NULL,
+    run_id       bigint NOT NULL REFERENCES runs,
+    result_code  integer NOT NULL,
+    messages     integer NOT NULL,
+    PRIMARY KEY (run_id, result_code)
+);
+CALL bongsu.protect('report_codes');
+
+CREATE TABLE report_hours (
+    tenant_id   integer NOT NULL,
+    run_id      bigint NOT NULL REFERENCES runs,
+    hour        timestamptz NOT NULL,
+    accepted    integer NOT NULL,
+    delivered   integer NOT NULL,
+    failed      integer NOT NULL,
+    PRIMARY KEY (run_id, hour)
+);
+CALL bongsu.protect('report_hours');
+
+CREATE TABLE certificates (
+    tenant_id    integer NOT NULL,
+    run_id       bigint PRIMARY KEY REFERENCES runs,
+    closed       boolean NOT NULL,
+    body         jsonb NOT NULL,
+    created_at   timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE certificates IS 'The books of a run as they were checked, with the equations and both hashes.';
+CALL bongsu.protect('certificates');
+
+CREATE TABLE audit_log (
+    audit_id   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    tenant_id  integer NOT NULL,
+    at         timestamptz NOT NULL DEFAULT now(),
+    actor      text NOT NULL,
+    action     text NOT NULL,
+    object     text NOT NULL,
+    detail     jsonb NOT NULL DEFAULT '{}'
+);
+CREATE INDEX audit_log_tenant ON audit_log (tenant_id, at);
+CALL bongsu.protect('audit_log');
+-- what was written stays written
+REVOKE UPDATE, DELETE ON audit_log FROM bongsu_app, bongsu_platform;
