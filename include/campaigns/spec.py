@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from include.campaigns.rules import advertising_problem, sender_digits
-from include.campaigns.times import DAYS, check_cron, check_zone, end_of_day, moment
-from include.campaigns.wording import check_subject, check_text, composed
+from include.campaigns.mistakes import mistake
+from include.campaigns.times import DAYS, aware, check_cron, check_zone, end_of_day, moment
+from include.campaigns.wording import check_advertising, composed, sender_digits
 from include.settings import settings
 
 SLUG = r"^[a-z0-9][a-z0-9-]{0,62}$"
@@ -41,7 +41,7 @@ class RowRange(Part):
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if self.max is not None and self.max < self.min:
-            raise ValueError(f"max ({self.max}) is below min ({self.min})")
+            raise mistake(f"max ({self.max}) is below min ({self.min})", "Swap them or leave one out.", "max")
         return self
 
 
@@ -54,7 +54,8 @@ class ChangeRange(Part):
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if self.max_ratio is not None and self.max_ratio < self.min_ratio:
-            raise ValueError(f"max_ratio ({self.max_ratio}) is below min_ratio ({self.min_ratio})")
+            problem = f"max_ratio ({self.max_ratio}) is below min_ratio ({self.min_ratio})"
+            raise mistake(problem, "Swap them or leave one out.", "max_ratio")
         return self
 
 
@@ -106,14 +107,16 @@ class Audience(Part):
     @classmethod
     def _readable_kind(cls, value: str) -> str:
         if Path(value).suffix.lower() not in {".csv", ".tsv", ".txt", ".xlsx"}:
-            raise ValueError(f"{value!r} is neither CSV (.csv, .tsv, .txt) nor Excel (.xlsx)")
+            raise mistake(
+                f"{value!r} is neither CSV (.csv, .tsv, .txt) nor Excel (.xlsx)", "Save the file as CSV or XLSX."
+            )
         return value
 
     @field_validator("columns")
     @classmethod
     def _phone_is_mapped(cls, value: dict[str, str]) -> dict[str, str]:
         if "phone" not in value:
-            raise ValueError("the column with the phone number is not named; add phone: <its header in the file>")
+            raise mistake("phone is missing", "Add phone: and the header of the column with the phone numbers.")
         return value
 
 
@@ -142,9 +145,7 @@ class Message(Part):
     def _fits(self) -> Self:
         if self.subject is not None:
             if not self.allow_lms:
-                raise ValueError("a subject needs allow_lms: true, because an SMS has none")
-            check_subject(self.subject)
-        check_text(self.text, self.allow_lms)
+                raise mistake("an SMS has no subject", "Remove it, or allow long messages: allow_lms: true.", "subject")
         return self
 
 
@@ -185,14 +186,16 @@ class Schedule(Part):
     def _one_kind(self) -> Self:
         given = [name for name in ("at", "daily", "weekly", "cron") if getattr(self, name) is not None]
         if len(given) > 1:
-            raise ValueError(f"{' and '.join(given)} are both given; keep one of at, daily, weekly, cron")
-        zone = self.timezone or "UTC"
-        first, last = local(self.valid_from, zone), local(self.valid_until, zone)
+            raise mistake(f"{' and '.join(given)} exclude each other", "Keep one of them.", given[1])
+        # Without a zone the tenant's is meant; for the order of times without offsets any zone gives the same answer.
+        zone = self.timezone or "Asia/Seoul"
+        first, last = aware(self.valid_from, zone), aware(self.valid_until, zone)
         if first and last and last < first:
-            raise ValueError("valid_until is before valid_from")
-        when = local(self.at, zone)
+            raise mistake("valid_until is before valid_from", "Swap them or leave one out.", "valid_until")
+        when = aware(self.at, zone)
         if when and ((first and when < first) or (last and when > last)):
-            raise ValueError("at is outside valid_from to valid_until, so it would never be sent")
+            problem = "at is outside valid_from to valid_until, so nothing would ever be sent"
+            raise mistake(problem, "Move it, or leave the window out.", "at")
         return self
 
 
@@ -232,9 +235,8 @@ class CampaignSpec(Part):
 
     @model_validator(mode="after")
     def _lawful(self) -> Self:
-        problem = advertising_problem(self.message.text) if self.purpose == "advertising" else None
-        if problem:
-            raise ValueError(problem)
+        if self.purpose == "advertising":
+            check_advertising(self.message.text)
         return self
 
     @property
@@ -245,10 +247,3 @@ class CampaignSpec(Part):
     def document(self) -> dict[str, Any]:
         """The whole spec as JSON values, defaults included: what is stored, hashed and put into a run."""
         return self.model_dump(mode="json")
-
-
-def local(value: datetime | None, zone: str) -> datetime | None:
-    """``value`` as a moment: a time without an offset is one in ``zone``."""
-    from zoneinfo import ZoneInfo
-
-    return value.replace(tzinfo=ZoneInfo(zone)) if value is not None and value.tzinfo is None else value
