@@ -1,0 +1,151 @@
+"""A run: one execution of a campaign, with the definition as it was when the run began.
+
+Owns the run's row and its stages. Later stages read the definition from here and never from the campaign, so an edit
+cannot change a run under way.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any
+
+import psycopg
+from psycopg.rows import class_row, dict_row
+
+from include.campaigns.spec import CampaignSpec
+from include.errors import BongsuError
+from include.queries import query
+
+
+class UnknownRun(BongsuError):
+    """No run of that number is visible to the tenant."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One row of ``runs``.
+
+    :param run_at: when it began, UTC; the month of its messages.
+    :param lines: line numbers that its chunks go round, in order.
+    :param columns: variable names in the order of the values in a payload; set by the import.
+    :param frozen_at: when its audience was frozen; nobody is added after that.
+    """
+
+    run_id: int
+    tenant_id: int
+    campaign_id: int
+    version: int
+    document: dict[str, Any]
+    dag_id: str
+    dag_run_id: str
+    test_send: bool
+    lines: list[int]
+    run_at: datetime
+    state: str
+    refusal: str | None
+    columns: list[str] | None
+    rows_read: int | None
+    audience_hash: bytes | None
+    frozen_at: datetime | None
+
+    @property
+    def spec(self) -> CampaignSpec:
+        """The definition the run began with."""
+        return CampaignSpec.model_validate(self.document)
+
+    @property
+    def key(self) -> str:
+        """Context of the cipher that seals the run's rows."""
+        return f"run:{self.run_id}"
+
+
+def begin(
+    store: psycopg.Connection, campaign_id: int, dag_run_id: str, *, test_send: bool, now: datetime | None = None
+) -> Run:
+    """The run of this DAG run: begun now from the campaign's current version, or as it was begun before.
+
+    A cleared and repeated guard therefore gets the same run with the same definition.
+    """
+    spec = store.execute(query("runs/current_definition"), [campaign_id]).fetchone()
+    if spec is None:
+        raise BongsuError(f"Campaign {campaign_id} is not in the store of this tenant.")
+    moment = now or datetime.now(UTC)
+    values = {
+        "campaign": campaign_id,
+        "dag_run": dag_run_id,
+        "test_send": test_send,
+        "run_at": moment,
+        "content_hash": content_hash(spec[0]),
+    }
+    store.execute("SELECT bongsu.ensure_month(%s)", [moment])
+    store.execute(query("runs/begin"), values)
+    with store.cursor(row_factory=class_row(Run)) as cursor:
+        run = cursor.execute(query("runs/by_dag_run"), values).fetchone()
+    store.commit()
+    if run is None:
+        raise BongsuError(f"Campaign {campaign_id} has no line: give its tenant a line group that has one.")
+    return run
+
+
+def load(store: psycopg.Connection, run_id: int) -> Run:
+    """Read a run.
+
+    :raises UnknownRun: there is none of that number for this tenant.
+    """
+    with store.cursor(row_factory=class_row(Run)) as cursor:
+        run = cursor.execute(query("runs/by_id"), [run_id]).fetchone()
+    store.commit()
+    if run is None:
+        raise UnknownRun(f"Run {run_id} is not in the store of this tenant.")
+    return run
+
+
+def set_state(store: psycopg.Connection, run_id: int, state: str, refusal: str | None = None) -> None:
+    """Move the run on; a finished run stays finished."""
+    store.execute(query("runs/set_state"), {"run": run_id, "state": state, "refusal": refusal})
+    store.commit()
+
+
+def content_hash(document: dict[str, Any]) -> bytes:
+    """SHA-256 of the message part of a definition, in canonical JSON."""
+    text = json.dumps(document["message"], sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return sha256(text.encode()).digest()
+
+
+@dataclass
+class Stage:
+    """What a stage reports about itself; ``counts`` go to the store, ``worked`` is false when all was done before."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    worked: bool = True
+
+
+@contextmanager
+def stage(store: psycopg.Connection, run: Run, name: str) -> Iterator[Stage]:
+    """Time a stage and record it when it has ended well and has done something.
+
+    The stages of mapped tasks share a row: from the first start to the last end, counts added up.
+    """
+    started = datetime.now(UTC)
+    doing = Stage()
+    yield doing
+    if doing.worked:
+        values = {
+            "tenant": run.tenant_id,
+            "run": run.run_id,
+            "stage": name,
+            "started": started,
+            "counts": json.dumps(doing.counts),
+        }
+        store.execute(query("runs/record_stage"), values)
+        store.commit()
+
+
+def stages(store: psycopg.Connection, run_id: int) -> dict[str, float]:
+    """Seconds by stage, in the order in which they began."""
+    with store.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(query("runs/stages"), [run_id]).fetchall()
+    return {row["stage"]: float(row["seconds"]) for row in rows}
