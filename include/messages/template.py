@@ -1,0 +1,186 @@
+"""Message text with variables: ``{{name}}``, ``{{ name }}``, and with a default ``{{name|고객}}``.
+
+* A default stands in when the value is missing or blank; it may be empty (``{{name|}}``). Without one, a missing or
+  blank value raises :class:`MissingVariable`: nobody gets "Dear ,".
+* Single braces and ``{{}}`` are text. An unclosed ``{{`` is a mistake, reported with its place.
+* Values go in as they are and are never looked at again: a value that contains ``{{x}}`` stays that. Three things are
+  tidied (:func:`clean`), because they come from files and not from people: decomposed Hangul is composed (NFC), control
+  characters, line breaks and no-break spaces become one space a run, and zero-width marks are dropped.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from include.errors import BongsuError
+
+_VARIABLE = re.compile(r"\{\{([^{}]*)\}\}")
+_TO_SPACE = re.compile(r"[\x00-\x1f\x7f-\xa0\u2028\u2029\u202f]+")
+_TO_NOTHING = re.compile(r"[\u200b\ufeff]+")
+
+
+class TemplateError(BongsuError):
+    """A template that cannot be compiled; ``line`` and ``column`` count from 1, ``position`` from 0."""
+
+    def __init__(self, text: str, position: int, problem: str, fix: str) -> None:
+        self.position, self.problem, self.fix = position, problem, fix
+        self.line = text.count("\n", 0, position) + 1
+        self.column = position - (text.rfind("\n", 0, position) + 1) + 1
+        super().__init__(f"line {self.line}, column {self.column}: {problem}. {fix}")
+
+
+class MissingVariable(BongsuError):
+    """A variable without default has no value."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"{{{{{name}}}}} has no value. Fill it in or give it a default: {{{{{name}|…}}}}")
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One place in the text where a value goes; ``default`` is ``None`` where the value is required."""
+
+    name: str
+    default: str | None
+
+
+def clean(value: str) -> str:
+    """A value as it goes into a message: composed, on one line, without control characters."""
+    if value.isprintable():
+        return value if value.isascii() else unicodedata.normalize("NFC", value)
+    return unicodedata.normalize("NFC", _TO_NOTHING.sub("", _TO_SPACE.sub(" ", value)))
+
+
+def filled(value: str) -> str:
+    """The cleaned value, or ``""`` when there is nothing but blanks in it."""
+    value = clean(value)
+    return "" if value.isspace() else value
+
+
+@dataclass(frozen=True)
+class Template:
+    """A compiled text: literal parts and variables in their order."""
+
+    parts: tuple[str | Variable, ...]
+
+    @classmethod
+    def compile(cls, text: str) -> "Template":
+        """Compile ``text``; line ends are made ``\\n``, which counts one byte in an SMS."""
+        text = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
+        parts: list[str | Variable] = []
+        literal, end = "", 0
+        for match in _VARIABLE.finditer(text):
+            between = text[end : match.start()]
+            _refuse_unclosed(text, end, between)
+            literal, end = literal + between, match.end()
+            if not match[1].strip():
+                literal += match[0]
+                continue
+            if literal:
+                parts.append(literal)
+                literal = ""
+            parts.append(_variable(text, match))
+        _refuse_unclosed(text, end, text[end:])
+        literal += text[end:]
+        if literal:
+            parts.append(literal)
+        return cls(tuple(parts))
+
+    @cached_property
+    def variables(self) -> tuple[str, ...]:
+        """All variables, each once, in the order of the text."""
+        return tuple(dict.fromkeys(part.name for part in self.parts if isinstance(part, Variable)))
+
+    @cached_property
+    def required(self) -> tuple[str, ...]:
+        """The variables that have no default in at least one place."""
+        return tuple(
+            dict.fromkeys(p.name for p in self.parts if isinstance(p, Variable) and p.default is None)
+        )
+
+    @property
+    def literal_only(self) -> bool:
+        """Whether everybody gets the same text."""
+        return not self.variables
+
+    def render(self, values: Mapping[str, str]) -> str:
+        """The text with ``values`` filled in.
+
+        :raises MissingVariable: when a value without default is missing or blank.
+        """
+        out = []
+        for part in self.parts:
+            if isinstance(part, str):
+                out.append(part)
+                continue
+            value = filled(values.get(part.name) or "") or part.default
+            if value is None:
+                raise MissingVariable(part.name)
+            out.append(value)
+        return "".join(out)
+
+    def plan(self, columns: Sequence[str]) -> Callable[[Sequence[str]], str | None]:
+        """A function that renders a row whose values are positioned like ``columns``.
+
+        It gives ``None`` where :meth:`render` would raise :class:`MissingVariable`.
+        """
+        position = {name: index for index, name in enumerate(columns)}
+        pieces: list[str] = []
+        slots: list[tuple[int, int, str | None]] = []  # place in pieces, place in the row, default
+        for part in self.parts:
+            if isinstance(part, str):
+                pieces.append(part)
+            elif part.name in position:
+                slots.append((len(pieces), position[part.name], part.default))
+                pieces.append("")
+            elif part.default is None:
+                return lambda row: None
+            else:
+                pieces.append(part.default)
+        if not slots:
+            text = "".join(pieces)
+            return lambda row: text
+
+        def render(row: Sequence[str]) -> str | None:
+            out = pieces.copy()
+            for place, column, default in slots:
+                value = row[column]
+                if not (value.isascii() and value.isprintable()):
+                    value = clean(value)
+                if not value or value.isspace():
+                    if default is None:
+                        return None
+                    value = default
+                out[place] = value
+            return "".join(out)
+
+        return render
+
+
+def _refuse_unclosed(text: str, start: int, literal: str) -> None:
+    opened = literal.find("{{")
+    if opened >= 0:
+        raise TemplateError(
+            text,
+            start + opened,
+            "{{ is opened and not closed, or has braces inside",
+            "Write {{name}}, or a single { for a brace in the text",
+        )
+
+
+def _variable(text: str, match: re.Match[str]) -> Variable:
+    name, bar, default = match[1].partition("|")
+    name = name.strip()
+    if not name:
+        raise TemplateError(text, match.start(), "the variable has no name", "Write {{name|default}}")
+    if not name.isprintable():
+        raise TemplateError(
+            text,
+            match.start(),
+            "the variable's name holds a line break or a control character",
+            "Write {{name}}",
+        )
+    return Variable(name, default.strip() if bar else None)
