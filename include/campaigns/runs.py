@@ -95,9 +95,8 @@ def load(store: psycopg.Connection, run_id: int) -> Run:
 
     :raises UnknownRun: there is none of that number for this tenant.
     """
-    with store.cursor(row_factory=class_row(Run)) as cursor:
+    with store.transaction(), store.cursor(row_factory=class_row(Run)) as cursor:
         run = cursor.execute(query("runs/by_id"), [run_id]).fetchone()
-    store.commit()
     if run is None:
         raise UnknownRun(f"Run {run_id} is not in the store of this tenant.")
     return run
@@ -124,10 +123,10 @@ class Stage:
 
 
 @contextmanager
-def stage(store: psycopg.Connection, run: Run, name: str) -> Iterator[Stage]:
+def stage(store: psycopg.Connection, run: Run, name: str, *, shared: bool = False) -> Iterator[Stage]:
     """Time a stage and record it when it has ended well and has done something.
 
-    The stages of mapped tasks share a row: from the first start to the last end, counts added up.
+    :param shared: several tasks make up the stage; their counts add up, from the first start to the last end.
     """
     started = datetime.now(UTC)
     doing = Stage()
@@ -138,6 +137,7 @@ def stage(store: psycopg.Connection, run: Run, name: str) -> Iterator[Stage]:
             "run": run.run_id,
             "stage": name,
             "started": started,
+            "shared": shared,
             "counts": json.dumps(doing.counts),
         }
         store.execute(query("runs/record_stage"), values)

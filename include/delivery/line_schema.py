@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from MySQLdb.connections import Connection
 
-from include.errors import HandOverError, Unavailable
+from include.errors import Unavailable
 from include.queries import ROOT
 
 log = logging.getLogger(__name__)
@@ -79,7 +79,4 @@ def log_tables(conn: Connection, line: int) -> list[str]:
 
 
 def _statement(name: str) -> str:
-    path = SQL / f"{name}.sql"
-    if not path.is_file():
-        raise HandOverError(f"{path} is missing; the installation is incomplete.")
-    return path.read_text(encoding="utf-8")
+    return (SQL / f"{name}.sql").read_text(encoding="utf-8")

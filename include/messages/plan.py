@@ -135,23 +135,28 @@ class MessagePlan:
             names += self._subject.template.variables
         return tuple(dict.fromkeys(names))
 
-    def check(self, row: Sequence[str]) -> Problem | None:
-        """The reason why ``row`` gets no message, or ``None`` when it does."""
+    def decide(self, row: Sequence[str]) -> str | Problem:
+        """The message type for ``row``, ``S`` or ``L``, or the reason why it gets no message."""
         size = self._text.size(row)
         if isinstance(size, Problem):
             return size
         if size <= SMS_BYTES:
-            return None
+            return SMS
         if size > self.limit:
             return Problem(TEXT, TEXT_TOO_LONG, f"{size:,} bytes, the limit is {self.limit:,}")
         if self._subject is None:
-            return None
+            return LMS
         subject = self._subject.size(row)
         if isinstance(subject, Problem):
             return subject
         if subject > SUBJECT_BYTES:
             return Problem(SUBJECT, SUBJECT_TOO_LONG, f"{subject} bytes, the limit is {SUBJECT_BYTES}")
-        return None
+        return LMS
+
+    def check(self, row: Sequence[str]) -> Problem | None:
+        """The reason why ``row`` gets no message, or ``None`` when it does."""
+        decision = self.decide(row)
+        return decision if isinstance(decision, Problem) else None
 
     def render(self, row: Sequence[str]) -> Rendered:
         """The message for a row that :meth:`check` let through.

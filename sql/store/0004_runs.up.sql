@@ -97,7 +97,7 @@ CREATE TABLE chunks (
     first_no        integer NOT NULL,
     last_no         integer NOT NULL,
     line_no         smallint NOT NULL REFERENCES lines,
-    state           text NOT NULL DEFAULT 'planned' CHECK (state IN ('planned', 'claimed', 'accepted', 'final')),
+    state           text NOT NULL DEFAULT 'planned' CHECK (state IN ('planned', 'accepted', 'final')),
     accepted        integer NOT NULL DEFAULT 0,
     withdrawn       integer NOT NULL DEFAULT 0,
     handed_over_at  timestamptz,

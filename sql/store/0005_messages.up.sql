@@ -28,9 +28,9 @@ CREATE TABLE message_events (
     occurred_at   timestamptz NOT NULL,
     hop           smallint NOT NULL,
     result_code   integer,
-    event         text NOT NULL CHECK (event IN ('accepted', 'delivered', 'failed', 'expired', 'suppressed'))
+    event         text NOT NULL CHECK (event IN ('delivered', 'failed', 'expired', 'suppressed'))
 ) PARTITION BY RANGE (run_at);
-COMMENT ON TABLE message_events IS 'Every change of a message''s state, in the order in which they were written.';
+COMMENT ON TABLE message_events IS 'What became of a message after its claim; when it was claimed and accepted stands on the message itself.';
 CREATE INDEX message_events_message ON message_events (run_id, recipient_no);
 CALL bongsu.protect('message_events');
 

@@ -1,0 +1,60 @@
+"""Dedupes, excludes and freezes a run's audience, in one transaction.
+
+Afterwards every target of the run is either a numbered recipient or an exclusion with its one reason, and nobody is
+added any more. Order of the reasons: rejected, duplicate, suppressed, opted out, no consent.
+"""
+
+from dataclasses import dataclass
+
+import psycopg
+
+from include.campaigns.runs import Run
+from include.errors import HandOverError
+from include.queries import query
+
+
+@dataclass(frozen=True)
+class FreezeCounts:
+    """How the targets of a run were divided; ``already`` is true when it was done by an earlier try."""
+
+    recipients: int
+    rejected: int
+    duplicates: int
+    excluded: int
+    already: bool
+
+
+def freeze(store: psycopg.Connection, run: Run) -> FreezeCounts:
+    """Write ``recipients`` and ``exclusions`` of ``run`` once; a repeated call counts what is there.
+
+    :raises HandOverError: the staged rows are not the ones that were read; the import has to be repeated.
+    """
+    spec = run.spec
+    values = {
+        "tenant": run.tenant_id,
+        "run": run.run_id,
+        "newest": spec.audience.keep == "last",
+        "advertising": spec.purpose == "advertising",
+        "recorded": spec.audience.consent == "recorded",
+        "mapped": "consent" in spec.audience.columns,
+        "channel": spec.message.channel,
+    }
+    with store.transaction():
+        state = store.execute(query("audience/freeze_lock"), values).fetchone()
+        assert state is not None
+        already = state[0]
+        if not already:
+            staged, read = state[1], state[2]
+            if staged != read:
+                raise HandOverError(
+                    f"Run {run.run_id} read {read:,} rows but {staged:,} are staged. Clear import_targets to read again."
+                )
+            store.execute("SET LOCAL work_mem = '256MB'")
+            store.execute(query("audience/freeze_decide"), values)
+            store.execute("ANALYZE verdicts")
+            store.execute(query("audience/freeze_exclude"), values)
+            store.execute(query("audience/freeze_recipients"), values)
+            store.execute(query("audience/freeze_seal"), values)
+        row = store.execute(query("audience/freeze_counts"), values).fetchone()
+    assert row is not None
+    return FreezeCounts(*row, already=already)

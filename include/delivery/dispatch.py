@@ -1,0 +1,108 @@
+"""Hands one chunk over to its line, exactly once however often it is tried.
+
+The protocol (design: exactly once, provably), with what a crash at each point leaves behind::
+
+    lock the chunk on the line's server     two tries of one chunk take turns; the lock dies with its connection
+    marker there?  ── yes ─────────────┐    an earlier try has handed over: nothing is written to the line again
+    claim in the store, commit         │    a unique row per (run, recipient, hop) stands before anything leaves
+    render and seal a file in memory   │    crash: claimed, nothing left; the next try goes on here
+    lock the table; marker and rows,   │    crash: neither marker nor rows; the next try goes on here
+      one transaction; commit; unlock  │    crash after it: the marker is there
+    ◄──────────────────────────────────┘
+    accept in the store, commit             crash before it: the next try finds the marker and comes here
+
+People who refused between the freeze and this moment are withdrawn with the claim, never after the marker.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import MySQLdb
+import psycopg
+
+from include.audience.staging import SEPARATOR
+from include.campaigns.runs import Run
+from include.delivery.chunks import Chunk, load_chunk
+from include.delivery.line import Line, Message
+from include.errors import HandOverError
+from include.messages.plan import MessagePlan
+from include.privacy.cipher import KeyRing
+from include.queries import query
+
+
+@dataclass(frozen=True)
+class Dispatched:
+    """What became of a chunk: messages the line took, people withdrawn, and whether an earlier try had done it."""
+
+    accepted: int
+    withdrawn: int
+    already: bool
+
+
+def dispatch_chunk(
+    store: psycopg.Connection, line_connection: MySQLdb.Connection, run: Run, ring: KeyRing, chunk_no: int, hop: int = 0
+) -> Dispatched:
+    """Hand chunk ``chunk_no`` over to its line. Safe to repeat, and to run twice at once.
+
+    :param store: the store, as the run's tenant.
+    :param line_connection: a connection of its own to the line's server; locks live on it.
+    :raises HandOverError: what the line took is not what was claimed.
+    :raises Unavailable: a server did not answer or gave way; try again.
+    """
+    chunk = load_chunk(store, run, chunk_no, hop)
+    if chunk.state in ("accepted", "final"):
+        return Dispatched(chunk.accepted, chunk.withdrawn, already=True)
+    line = Line(line_connection, chunk.table_name)
+    with line.chunk_lock(chunk):
+        handed_over = line.marker(chunk)
+        already = handed_over is not None
+        if handed_over is None:
+            _claim(store, run, chunk)
+            handed_over = line.hand_over(chunk, _messages(store, run, ring, chunk))
+    accepted, withdrawn = _accept(store, run, chunk, handed_over)
+    return Dispatched(accepted, withdrawn, already)
+
+
+def _claim(store: psycopg.Connection, run: Run, chunk: Chunk) -> None:
+    """Claim the chunk's recipients, and withdraw those who have refused since the freeze."""
+    values = {**_key(chunk), "first": chunk.first_no, "last": chunk.last_no, "tenant": run.tenant_id}
+    values |= {"run_at": run.run_at, "line": chunk.line_no, "channel": run.spec.message.channel}
+    values |= {"advertising": run.spec.purpose == "advertising"}
+    with store.transaction():
+        store.execute(query("delivery/claim"), values)
+        store.execute(query("delivery/withdraw"), values)
+
+
+def _messages(store: psycopg.Connection, run: Run, ring: KeyRing, chunk: Chunk) -> Iterator[Message]:
+    """The claimed messages of the chunk, opened and rendered, in the order of their recipients."""
+    spec, columns = run.spec.message, run.columns or []
+    plan = MessagePlan(spec.text, spec.subject, spec.allow_lms, columns)
+    phone = columns.index("phone")
+    unseal, render = ring.cipher(run.key).open, plan.render
+    prefix = f"{run.run_id}.{chunk.hop}."
+    values = {**_key(chunk), "run_at": run.run_at}
+    with store.transaction(), store.cursor(binary=True) as cursor:
+        for recipient_no, payload in cursor.execute(query("delivery/claimed"), values):
+            row = unseal(payload).decode().split(SEPARATOR)
+            rendered = render(row)
+            yield Message(f"{prefix}{recipient_no}", row[phone], spec.sender, rendered)
+
+
+def _accept(store: psycopg.Connection, run: Run, chunk: Chunk, handed_over: int) -> tuple[int, int]:
+    """Write the line's yes into the store; messages accepted and people withdrawn."""
+    with store.transaction():
+        counted = store.execute(query("delivery/accept"), {**_key(chunk), "run_at": run.run_at}).fetchone()
+        if counted is None:  # another try of this chunk has accepted it meanwhile
+            chunk = load_chunk(store, run, chunk.chunk_no, chunk.hop)
+            counted = (chunk.accepted, chunk.withdrawn)
+        accepted, withdrawn = counted
+        if accepted != handed_over:
+            raise HandOverError(
+                f"Chunk {chunk.chunk_no} of run {run.run_id}: the line took {handed_over:,} messages, "
+                f"{accepted:,} are claimed. Do not clear it: compare BONGSU_HANDOVER with the messages of this chunk."
+            )
+    return accepted, withdrawn
+
+
+def _key(chunk: Chunk) -> dict[str, int]:
+    return {"run": chunk.run_id, "hop": chunk.hop, "chunk": chunk.chunk_no}

@@ -1,0 +1,147 @@
+"""One SMS line: the hand-over of a chunk into its queue table.
+
+Owns the row format, the named locks and the marker. The carrier's agent takes only rows whose ``seqno`` is above the
+last it saw, so rows must become visible in ``seqno`` order: whoever writes holds ``GET_LOCK('<table>')`` from the first
+insert to after the commit. Rows move on to monthly log tables, so the marker, not the queue, remembers a hand-over.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import MySQLdb
+from MySQLdb.constants import CR, ER
+
+from include.delivery.chunks import Chunk
+from include.errors import Unavailable
+from include.messages.plan import Rendered
+from include.queries import query
+
+LOCK_SECONDS = 120
+INSERT_ROWS = 1_000
+LOAD_FORBIDDEN = frozenset({ER.NOT_ALLOWED_COMMAND, 2068, 3948, 4166})
+"""The server or the client library forbids LOAD DATA LOCAL (1148, 2068, 3948 on MySQL 8, 4166 on MariaDB)."""
+_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\\0"})
+
+
+class Message(NamedTuple):
+    """A message as the queue row needs it. ``key`` is ``<run>.<hop>.<recipient>``."""
+
+    key: str
+    number: str
+    sender: str
+    rendered: Rendered
+
+
+class Line:
+    """A queue table, on a connection of its own: named locks and the transaction live and die with it."""
+
+    def __init__(self, connection: MySQLdb.Connection, table: str) -> None:
+        self._connection, self.table = connection, table
+
+    @contextmanager
+    def chunk_lock(self, chunk: Chunk) -> Iterator[None]:
+        """Two tries of one chunk take turns."""
+        with self._lock(f"bongsu.{chunk_key(chunk)}"):
+            yield
+
+    def marker(self, chunk: Chunk) -> int | None:
+        """How many messages of the chunk were handed over, or ``None`` when none ever were."""
+        with self._connection.cursor() as cursor:
+            cursor.execute(query("line/marker"), {"run": chunk.run_id, "hop": chunk.hop, "chunk": chunk.chunk_no})
+            row = cursor.fetchone()
+        self._connection.rollback()  # ends the snapshot of the read
+        return int(row[0]) if row else None
+
+    def hand_over(self, chunk: Chunk, messages: Iterable[Message]) -> int:
+        """Insert marker and rows in one transaction; how many rows.
+
+        Everything is rendered before the table is locked. On any error nothing was handed over, unless the commit's
+        answer was lost: then the marker tells the next try.
+        """
+        batch = list(messages)
+        with self._lock(self.table):
+            try:
+                with self._connection.cursor() as cursor:
+                    marker = {"run": chunk.run_id, "hop": chunk.hop, "chunk": chunk.chunk_no}
+                    cursor.execute(query("line/mark"), {**marker, "table": self.table, "rows": len(batch)})
+                    if batch:
+                        self._write(cursor, chunk, batch)
+                self._connection.commit()
+            except MySQLdb.Error:
+                self._rollback()
+                raise
+        return len(batch)
+
+    def _write(self, cursor: MySQLdb.cursors.Cursor, chunk: Chunk, batch: list[Message]) -> None:
+        try:
+            self._load(cursor, chunk, batch)
+        except MySQLdb.Error as error:
+            if not error.args or error.args[0] not in LOAD_FORBIDDEN:
+                raise
+            self._insert(cursor, chunk, batch)
+
+    def _load(self, cursor: MySQLdb.cursors.Cursor, chunk: Chunk, batch: list[Message]) -> None:
+        """LOAD DATA from a file that exists in memory only: clear text never touches a disk."""
+        descriptor = os.memfd_create("bongsu-chunk")
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8", newline="", closefd=False) as file:
+                file.writelines(_line(message) for message in batch)
+            path = f"/proc/self/fd/{descriptor}"
+            cursor.execute(query("line/load").format(table=self.table), {"file": path, "chunk": chunk_key(chunk)})
+            if cursor.rowcount != len(batch):
+                # a warning turned into a lost or shortened row; the transaction has not been committed
+                raise MySQLdb.DataError(0, f"LOAD DATA took {cursor.rowcount} of {len(batch)} rows")
+        finally:
+            os.close(descriptor)
+
+    def _insert(self, cursor: MySQLdb.cursors.Cursor, chunk: Chunk, batch: list[Message]) -> None:
+        """Multi-row INSERT, for servers that forbid LOAD DATA LOCAL."""
+        group, statement = chunk_key(chunk), query("line/insert").format(table=self.table)
+        for start in range(0, len(batch), INSERT_ROWS):
+            cursor.executemany(
+                statement,
+                [
+                    (m.number, m.sender, m.rendered.subject, m.rendered.text, m.rendered.kind, m.key, group)
+                    for m in batch[start : start + INSERT_ROWS]
+                ],
+            )
+
+    @contextmanager
+    def _lock(self, name: str) -> Iterator[None]:
+        with self._connection.cursor() as cursor:
+            cursor.execute("SELECT GET_LOCK(%s, %s)", (name, LOCK_SECONDS))
+            row = cursor.fetchone()
+        if row is None or row[0] != 1:
+            raise Unavailable(f"Lock {name} was not free for {LOCK_SECONDS} s: another task is writing there. Trying again.")
+        try:
+            yield
+        finally:
+            self._release(name)
+
+    def _release(self, name: str) -> None:
+        try:
+            with self._connection.cursor() as cursor:
+                cursor.execute("DO RELEASE_LOCK(%s)", (name,))
+        except MySQLdb.Error as error:
+            # a lost connection has released its locks already
+            if not error.args or error.args[0] not in (CR.SERVER_GONE_ERROR, CR.SERVER_LOST):
+                raise
+
+    def _rollback(self) -> None:
+        try:
+            self._connection.rollback()
+        except MySQLdb.Error:
+            pass  # the connection is gone, and with it the transaction
+
+
+def chunk_key(chunk: Chunk) -> str:
+    """``<run>.<hop>.<chunk>``, written on every queue row of the chunk."""
+    return f"{chunk.run_id}.{chunk.hop}.{chunk.chunk_no}"
+
+
+def _line(message: Message) -> str:
+    kind, subject, text = message.rendered
+    shown = "\\N" if subject is None else subject.translate(_ESCAPES)
+    return f"{message.number}\t{message.sender}\t{shown}\t{text.translate(_ESCAPES)}\t{kind}\t{message.key}\n"

@@ -1,0 +1,6 @@
+-- Cut recipients 1..n into chunks of consecutive numbers, dealt round robin to the lines. Written once.
+INSERT INTO chunks (tenant_id, run_id, hop, chunk_no, first_no, last_no, line_no)
+SELECT %(tenant)s, %(run)s, %(hop)s, n, (n - 1) * %(size)s + 1, least(n * %(size)s, %(recipients)s),
+       (%(lines)s::smallint[])[(n - 1) %% cardinality(%(lines)s::smallint[]) + 1]
+FROM generate_series(1, ceil(%(recipients)s::numeric / %(size)s)::integer) AS n
+ON CONFLICT (run_id, hop, chunk_no) DO NOTHING

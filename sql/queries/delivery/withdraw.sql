@@ -1,0 +1,24 @@
+-- Take back the claims on people who have refused since the freeze. Runs only while nothing of the chunk has left.
+WITH refused AS (
+    SELECT s.phone_index
+    FROM suppressions s
+    WHERE s.tenant_id = %(tenant)s AND (s.reason = 'suppressed' OR %(advertising)s)
+    UNION
+    SELECT c.phone_index
+    FROM consents c
+    WHERE c.tenant_id = %(tenant)s AND c.channel = %(channel)s AND c.purpose = 'advertising' AND NOT c.granted
+      AND %(advertising)s
+),
+withdrawn AS (
+    UPDATE messages m
+    SET state = 'suppressed', finished_at = now()
+    FROM recipients r
+    WHERE r.run_id = %(run)s AND r.recipient_no BETWEEN %(first)s AND %(last)s
+      AND EXISTS (SELECT FROM refused WHERE refused.phone_index = r.phone_index)
+      AND m.run_id = r.run_id AND m.recipient_no = r.recipient_no AND m.hop = %(hop)s AND m.run_at = %(run_at)s
+      AND m.state = 'pending'
+    RETURNING m.recipient_no
+)
+INSERT INTO message_events (tenant_id, recipient_no, run_id, run_at, occurred_at, hop, event)
+SELECT %(tenant)s, recipient_no, %(run)s, %(run_at)s, now(), %(hop)s, 'suppressed'
+FROM withdrawn
