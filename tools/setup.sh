@@ -32,7 +32,7 @@ is_ready "$fingerprint" && exit 0
 
 say() { printf '%s\n' "$*" >&2; }
 die() {
-    say "" "Set-up stopped: $1"
+    say "Set-up stopped: $1"
     shift
     for line in "$@"; do say "  $line"; done
     exit 1
@@ -136,12 +136,17 @@ pip_settings=$(.bongsu/bootstrap/bin/python -m pip config list 2>/dev/null || tr
 adopt() {
     local value
     value=$(pip_setting "$2")
-    if [ -z "${!1:-}" ] && [ -n "$value" ]; then export "$1=${value// /$3}"; fi
+    if [ -z "${!1:-}" ] && [ -n "$value" ]; then export "$1=$value"; fi
 }
-[ -n "${UV_INDEX_URL:-}" ] || adopt UV_DEFAULT_INDEX index-url ' '
-[ -n "${UV_EXTRA_INDEX_URL:-}" ] || adopt UV_INDEX extra-index-url ' '
-adopt UV_FIND_LINKS find-links ,
-adopt SSL_CERT_FILE cert ' '
+[ -n "${UV_INDEX_URL:-}" ] || adopt UV_DEFAULT_INDEX index-url
+[ -n "${UV_EXTRA_INDEX_URL:-}" ] || adopt UV_INDEX extra-index-url
+if [ -z "${UV_FIND_LINKS:-}" ]; then
+    # pip passes over a folder that is not there, uv refuses it.
+    for place in $(pip_setting find-links); do
+        if [ -d "$place" ] || [[ $place == *://* ]]; then export UV_FIND_LINKS=${UV_FIND_LINKS:+$UV_FIND_LINKS,}$place; fi
+    done
+fi
+adopt SSL_CERT_FILE cert
 export UV_HTTP_TIMEOUT=${UV_HTTP_TIMEOUT:-180} UV_PYTHON_DOWNLOADS=never UV_NO_PROGRESS=1
 
 # --- .venv ------------------------------------------------------------------------------------------------------------
