@@ -165,7 +165,6 @@ def _health(site: Site) -> dict[str, dict[str, str]] | None:
     return answer
 
 
-
 class Heartbeat:
     """Ready when Airflow has heard from the component since this start; the last session's heartbeat does not count."""
 

@@ -70,7 +70,11 @@ def ensure(level: Level, say: Say) -> Iterator[Services]:
     with shared_lock(home.clients_lock):
         board = _wait(home, level, say, quiet=bool(not stopping and _is_up(home, level)))
         environment = service_environment(home, board["ports"])
-        product = {name: value for name, value in environment.items() if name.startswith(("BONGSU_", "AIRFLOW_CONN_"))}
+        product = {
+            name: value
+            for name, value in environment.items()
+            if name.startswith(("BONGSU_", "AIRFLOW_CONN_"))
+        }
         before = dict(os.environ)
         os.environ.update(product)
         settings.cache_clear()
@@ -111,14 +115,18 @@ def _wait(home: Home, level: Level, say: Say, *, quiet: bool) -> dict[str, Any]:
     while time.monotonic() < limit:
         if not is_locked(home.supervisor_lock) and (supervisor is None or supervisor.poll() is not None):
             if supervisor is not None and supervisor.returncode != 0:
-                raise ServicesFailed(_message("The supervisor", f"ended with {supervisor.returncode}", home.log("supervisor")))
+                raise ServicesFailed(
+                    _message("The supervisor", f"ended with {supervisor.returncode}", home.log("supervisor"))
+                )
             say(f"Starting the services of this machine (state in {home.path})")
             supervisor = _start(home, level)
         # A supervisor that is just starting forgets what an earlier one was asked for.
         if int(read_json(home.wanted).get("level", 0)) < level:
             write_json(home.wanted, {"level": int(level)})
         board = board_of(home)
-        services = {name: one for name, one in board.get("services", {}).items() if one.get("level", 0) <= level}
+        services = {
+            name: one for name, one in board.get("services", {}).items() if one.get("level", 0) <= level
+        }
         for name, service in services.items():
             if service["state"] == "failed":
                 raise ServicesFailed(
@@ -185,7 +193,9 @@ def stop_all(home: Home, seconds: float = 60) -> bool:
     limit = time.monotonic() + seconds
     while is_locked(home.supervisor_lock):
         if time.monotonic() > limit:
-            raise ServicesFailed(f"The supervisor (process {pid}) does not stop; its log: {home.log('supervisor')}")
+            raise ServicesFailed(
+                f"The supervisor (process {pid}) does not stop; its log: {home.log('supervisor')}"
+            )
         time.sleep(0.1)
     return True
 

@@ -71,7 +71,11 @@ def service(site: Site) -> Service:
 
 def _server() -> list[str]:
     """The program, deaf to the machine's configuration files; root has to say that it means it."""
-    return [find_program("mariadbd", "mysqld"), "--no-defaults", *(["--user=root"] if os.geteuid() == 0 else [])]
+    return [
+        find_program("mariadbd", "mysqld"),
+        "--no-defaults",
+        *(["--user=root"] if os.geteuid() == 0 else []),
+    ]
 
 
 def _options(settings: Mapping[str, str]) -> list[str]:
@@ -116,7 +120,9 @@ def _initialise(site: Site, data: Path) -> None:
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(mode=0o700)
     user = pwd.getpwuid(os.geteuid()).pw_name
-    statements = [f"CREATE DATABASE IF NOT EXISTS mysql;\nUSE mysql;\nSET @auth_root_socket='{user}';\n".encode()]
+    statements = [
+        f"CREATE DATABASE IF NOT EXISTS mysql;\nUSE mysql;\nSET @auth_root_socket='{user}';\n".encode()
+    ]
     statements += [(_shared_files() / name).read_bytes() for name in SYSTEM_TABLES]
     with site.home.log("mariadb").open("ab") as output:
         subprocess.run(
@@ -139,10 +145,18 @@ def _initialise(site: Site, data: Path) -> None:
 def _shared_files() -> Path:
     """The folder of the server's own SQL files."""
     beside = Path(_server()[0]).resolve().parent.parent / "share"
-    for folder in (beside / "mysql", beside / "mariadb", beside, Path("/usr/share/mysql"), Path("/usr/share/mariadb")):
+    for folder in (
+        beside / "mysql",
+        beside / "mariadb",
+        beside,
+        Path("/usr/share/mysql"),
+        Path("/usr/share/mariadb"),
+    ):
         if (folder / SYSTEM_TABLES[0]).is_file():
             return folder
-    raise BongsuError(f"MariaDB's {SYSTEM_TABLES[0]} was not found; reinstall the package mariadb-server-core")
+    raise BongsuError(
+        f"MariaDB's {SYSTEM_TABLES[0]} was not found; reinstall the package mariadb-server-core"
+    )
 
 
 def _answers(site: Site) -> bool:

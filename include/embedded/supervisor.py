@@ -130,7 +130,11 @@ class Keeper(threading.Thread):
             # It worked before: a restart that fails is tried again, like any other ending.
             stop(self.process, self.service.stop_signal, 5)
             return True
-        end = f"ended with code {code}" if code is not None else f"was not ready after {self.service.ready_seconds:.0f} s"
+        end = (
+            f"ended with code {code}"
+            if code is not None
+            else f"was not ready after {self.service.ready_seconds:.0f} s"
+        )
         self._failed(end)
         stop(self.process, self.service.stop_signal, 5)
         return False
@@ -189,7 +193,10 @@ class Supervisor:
         self._raise_to(level)
         while not self.told_to_stop.wait(POLL_SECONDS):
             self._raise_to(wanted_level(self.home))
-            if not self._somebody_stays() and (alone := try_lock(self.home.clients_lock, shared=False)) is not None:
+            if (
+                not self._somebody_stays()
+                and (alone := try_lock(self.home.clients_lock, shared=False)) is not None
+            ):
                 # Held until this process ends: a command that comes now waits, then starts anew.
                 log.info("nobody needs the services any more (lock %d)", alone)
                 break
@@ -218,13 +225,19 @@ class Supervisor:
         # Airflow first, so that nothing asks a database that is gone; databases last.
         for level in sorted({service.level for service in self.services}, reverse=True):
             threads = [
-                threading.Thread(target=keeper.end) for keeper in self.keepers.values() if keeper.service.level == level
+                threading.Thread(target=keeper.end)
+                for keeper in self.keepers.values()
+                if keeper.service.level == level
             ]
             for thread in threads:
                 thread.start()
             for thread in threads:
                 thread.join()
-            up = [keeper.process.pid for keeper in self.keepers.values() if keeper.process and not keeper.over.is_set()]
+            up = [
+                keeper.process.pid
+                for keeper in self.keepers.values()
+                if keeper.process and not keeper.over.is_set()
+            ]
             if count := sweep(self.home.path, spare=up):
                 log.warning("ended %d processes that had outlived their service", count)
         self.home.wanted.unlink(missing_ok=True)
