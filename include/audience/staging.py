@@ -23,7 +23,7 @@ from include.queries import query
 SEPARATOR = "\x1f"
 BATCH = 10_000
 YES = frozenset({"y", "yes", "o", "1", "true", "t", "예", "네", "동의", "수신동의", "수신", "허용"})
-COPY_TYPES = ["int4", "int8", "bool", "char", "bytea", "bytea", "text", "text", "text", "text"]
+COPY_TYPES = ["int4", "int8", "bool", "text", "bytea", "bytea", "text", "text", "text", "text"]
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class RowReader:
                 payloads.append(None)
                 continue
             index = blake2b(number.encode(), digest_size=INDEX_BYTES, key=key).digest()
-            heads.append((row_no, blanks, agreed, kind.encode(), index, None, None, None, None))
+            heads.append((row_no, blanks, agreed, kind, index, None, None, None, None))
             payloads.append(SEPARATOR.join(row).encode())
         for head, payload in zip(heads, self._seal_many(payloads), strict=True):
             yield (*head[:5], payload, *head[5:])
@@ -113,7 +113,7 @@ def import_targets(
     table = open_table(
         Path(audience.file), encoding=audience.encoding, delimiter=audience.delimiter, sheet=audience.sheet
     )
-    columns = list(resolve_columns(table.header, audience.columns).names)
+    columns = list(resolve_columns(table.header, audience.columns).variables)
     plan = MessagePlan(message.text, message.subject, message.allow_lms, columns)
     reader = RowReader(columns, plan, ring, ring.cipher(run.key), list(audience.gate.max_null_share))
     done = 0

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 import MySQLdb
+import MySQLdb.cursors
 from MySQLdb.constants import CR, ER
 
 from include.delivery.chunks import Chunk

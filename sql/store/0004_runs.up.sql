@@ -100,8 +100,13 @@ CREATE TABLE chunks (
     state           text NOT NULL DEFAULT 'planned' CHECK (state IN ('planned', 'accepted', 'final')),
     accepted        integer NOT NULL DEFAULT 0,
     withdrawn       integer NOT NULL DEFAULT 0,
+    line_rows       integer NOT NULL DEFAULT 0,
+    twice           integer NOT NULL DEFAULT 0,
     handed_over_at  timestamptz,
     final_at        timestamptz,
     PRIMARY KEY (run_id, hop, chunk_no)
 );
+COMMENT ON COLUMN chunks.withdrawn IS 'People who refused between the freeze and the hand-over.';
+COMMENT ON COLUMN chunks.line_rows IS 'Rows that the line''s own tables hold for this chunk, as last read.';
+COMMENT ON COLUMN chunks.twice IS 'Of those, rows for a message that another row stands for already; must be 0.';
 CALL bongsu.protect('chunks');

@@ -3,7 +3,7 @@ CREATE TEMPORARY TABLE arriving (
     row_no         integer NOT NULL,
     blanks         bigint NOT NULL,
     consent        boolean,
-    kind           "char",
+    kind           text,
     phone_index    bytea,
     payload_enc    bytea,
     reject_field   text,

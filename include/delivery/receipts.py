@@ -1,0 +1,124 @@
+"""Reads results from a line's queue and log tables and settles messages with them.
+
+A row stays in the queue until the agent has its result and moves it to the log of the month of that moment, so a chunk
+is read from the queue and every log since its hand-over, in one snapshot: a row on its way is seen once.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import MySQLdb
+import MySQLdb.cursors
+import psycopg
+
+from include.campaigns.runs import Run
+from include.delivery.chunks import Chunk
+from include.delivery.line import chunk_key
+from include.delivery.line_schema import log_tables, queue_table
+from include.queries import query
+
+KST_MONTH = timedelta(hours=9)
+READ_ROWS = 10_000
+
+
+@dataclass(frozen=True)
+class Collected:
+    """State of a run's receipts after a look.
+
+    :param settled: messages that got their result at this look.
+    :param outstanding: messages still without one.
+    :param waiting: rows in the line's queues that the agents have no result for yet.
+    """
+
+    settled: int
+    outstanding: int
+    waiting: int
+
+
+def collect(store: psycopg.Connection, line_connection: MySQLdb.Connection, run: Run, hop: int = 0) -> Collected:
+    """Settle what has a result, chunk by chunk, each in its own transaction. Safe to repeat at any moment."""
+    settled = waiting = 0
+    for chunk_no, line_no, table_name, handed_over_at in _open_chunks(store, run, hop):
+        chunk = Chunk(run.run_id, hop, chunk_no, 0, 0, line_no, table_name, "accepted", 0, 0)
+        changed, still = _settle(store, line_connection, run, chunk, handed_over_at)
+        settled += changed
+        waiting += still
+    row = store.execute(query("delivery/outstanding"), _values(run, hop)).fetchone()
+    store.commit()
+    return Collected(settled, int(row[0]) if row else 0, waiting)
+
+
+def expire(store: psycopg.Connection, run: Run, hop: int = 0) -> int:
+    """Mark what has no receipt when the receipt window has closed; how many messages."""
+    with store.transaction():
+        row = store.execute(query("delivery/expire"), _values(run, hop)).fetchone()
+    return int(row[0]) if row else 0
+
+
+def window_closes(store: psycopg.Connection, run: Run, hop: int = 0) -> datetime:
+    """The moment until which receipts are waited for: ``receipt_hours`` after the last hand-over."""
+    row = store.execute(query("delivery/last_hand_over"), _values(run, hop)).fetchone()
+    store.commit()
+    last = row[0] if row and row[0] else run.run_at
+    return last + timedelta(hours=run.spec.delivery.receipt_hours)
+
+
+def rows_waiting(line_connection: MySQLdb.Connection, tables: list[str], run_id: int, hop: int) -> int:
+    """Rows of a run that are still in the queues without a result; what a waiting trigger asks for."""
+    total = 0
+    with line_connection.cursor() as cursor:
+        for table in tables:
+            cursor.execute(query("line/waiting").format(table=table), {"run": f"{run_id}.{hop}.%"})
+            row = cursor.fetchone()
+            total += int(row[0]) if row else 0
+    line_connection.rollback()
+    return total
+
+
+def _open_chunks(store: psycopg.Connection, run: Run, hop: int) -> list[tuple[int, int, str, datetime]]:
+    rows = store.execute(query("delivery/open_chunks"), _values(run, hop)).fetchall()
+    store.commit()
+    return [(int(number), int(line), str(table), moment) for number, line, table, moment in rows]
+
+
+def _settle(
+    store: psycopg.Connection, line: MySQLdb.Connection, run: Run, chunk: Chunk, handed_over_at: datetime
+) -> tuple[int, int]:
+    """Settle one chunk; messages that changed, rows without a result yet."""
+    waiting = 0
+    values = {**_values(run, chunk.hop), "chunk": chunk.chunk_no, "tenant": run.tenant_id}
+    with store.transaction():
+        store.execute(query("delivery/receipts_prepare"))
+        with store.cursor() as cursor, cursor.copy(query("delivery/receipts_copy")) as copy:
+            copy.set_types(["int4", "int4", "float8"])
+            for recipient_no, code, moment in _rows(line, chunk, handed_over_at):
+                copy.write_row((int(recipient_no), int(code), float(moment)))
+                waiting += code == WAITING
+        changed = store.execute(query("delivery/settle"), values).fetchone()
+        store.execute(query("delivery/settle_chunk"), values)
+    return (int(changed[0]) if changed else 0), waiting
+
+
+WAITING = 100
+
+
+def _rows(line: MySQLdb.Connection, chunk: Chunk, since: datetime) -> Iterator[tuple[int, int, float]]:
+    """(recipient, code, Unix time) of every row that the line's tables hold for the chunk, in one snapshot."""
+    month = (since.astimezone(UTC) + KST_MONTH).strftime("%Y%m")
+    queue = queue_table(chunk.line_no)
+    logs = [table for table in log_tables(line, chunk.line_no) if table[-6:] >= month]
+    line.rollback()
+    try:
+        with line.cursor(MySQLdb.cursors.SSCursor) as cursor:
+            cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+            for table in (queue, *logs):
+                cursor.execute(query("line/results").format(table=table), {"chunk": chunk_key(chunk)})
+                while rows := cursor.fetchmany(READ_ROWS):
+                    yield from rows
+    finally:
+        line.rollback()
+
+
+def _values(run: Run, hop: int) -> dict[str, object]:
+    return {"run": run.run_id, "run_at": run.run_at, "hop": hop, "tenant": run.tenant_id}

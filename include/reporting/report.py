@@ -1,0 +1,89 @@
+"""The report of a run: as data for ``--report`` and as lines for people, and the CSV of rejected rows."""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+from include.audience.reasons import REASONS
+from include.campaigns import runs
+from include.errors import BongsuError
+from include.queries import query
+
+
+class NoReport(BongsuError):
+    """The campaign has no run that can be reported on."""
+
+
+def latest_run(store: psycopg.Connection, slug: str) -> int:
+    """The number of the last run of the campaign called ``slug``, of this tenant or one below it.
+
+    :raises NoReport: it has none.
+    """
+    row = store.execute(query("reporting/latest_run"), [slug]).fetchone()
+    if row is None:
+        raise NoReport(f"{slug}: no run yet. Start one with: bongsu run FILE")
+    return int(row[0])
+
+
+def load_report(store: psycopg.Connection, run_id: int) -> dict[str, Any]:
+    """The report of a run as JSON values; rates in percent, ``stages`` in seconds.
+
+    :raises NoReport: the run is not visible to this tenant.
+    """
+    with store.cursor(row_factory=dict_row) as cursor:
+        report = cursor.execute(query("reporting/report"), [run_id]).fetchone()
+    if report is None:
+        raise NoReport(f"Run {run_id} is not in the store of this tenant.")
+    report["stages"] = runs.stages(store, run_id)
+    return dict(report)
+
+
+def render_report(report: dict[str, Any]) -> list[str]:
+    """The report as lines for a terminal."""
+    lines = [
+        f"{report['title']} · run {report['run_id']} · {report['state']}",
+        f"rows read          {report['rows_read']:>12,}",
+        *_by_reason("rejected", report["rejected"]),
+        f"duplicates         {report['duplicates']:>12,}",
+        *_by_reason("excluded", report["excluded"]),
+        f"recipients         {report['recipients']:>12,}",
+        f"withdrawn          {report['withdrawn']:>12,}",
+        f"chunks             {report['chunks']:>12,}",
+        f"accepted           {report['accepted']:>12,}",
+        f"delivered          {report['delivered']:>12,}",
+        *_by_reason("failed", report["failed"], "code "),
+        f"expired            {report['expired']:>12,}",
+        f"unknown            {report['unknown']:>12,}",
+        f"handed over twice  {report['twice']:>12,}",
+        "books closed" if report["books_closed"] else "BOOKS OPEN",
+    ]
+    if report["refusal"]:
+        lines.insert(1, f"refused: {report['refusal']}")
+    return lines
+
+
+def _by_reason(name: str, counts: dict[str, int], prefix: str = "") -> Iterator[str]:
+    yield f"{name:<19}{sum(counts.values()):>12,}"
+    for reason, count in counts.items():
+        yield f"  {prefix}{reason:<{23 - len(prefix)}}{count:>6,}"
+
+
+def write_rejected(store: psycopg.Connection, run_id: int, path: Path) -> int:
+    """Write the rejected rows of a run as CSV that Excel opens (UTF-8 with BOM); how many.
+
+    Columns: row number as in the file, field, reason, what is the matter, what to do, the masked value.
+    """
+    written = 0
+    with path.open("w", encoding="utf-8-sig", newline="") as file, store.cursor(name="rejected") as cursor:
+        out = csv.writer(file)
+        out.writerow(["row", "field", "reason", "problem", "fix", "masked value"])
+        for row_no, field, reason, detail, masked in cursor.execute(query("reporting/rejected"), {"run": run_id}):
+            words = REASONS[reason]
+            problem = f"{words.explanation} ({detail})" if detail else words.explanation
+            out.writerow([row_no, field, words.label, problem, words.fix, masked])
+            written += 1
+    return written
