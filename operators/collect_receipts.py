@@ -1,0 +1,62 @@
+"""Stage 6, deferrable: results from the line's tables, without a worker slot while waiting."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.sdk import Context
+
+from include.campaigns import runs
+from include.delivery.line_schema import queue_table
+from include.delivery.receipts import Collected, collect, expire, window_closes
+from include.settings import settings
+from operators.receipt_trigger import ReceiptTrigger
+from operators.stage import StageOperator
+
+STALLED_SECONDS = 60.0
+"""Pause when the line has nothing more to say although messages are open: rows may still be on their way."""
+
+
+class CollectReceiptsOperator(StageOperator):
+    """Settles messages until every chunk is final or the receipt window closes; what is open then is expired.
+
+    Returns ``{"settled": n, "expired": n}`` of the last look.
+    """
+
+    def execute(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, int]:
+        with self.opened_run() as (store, run), runs.stage(store, run, "collect_receipts", shared=True) as stage:
+            with self.opened_line() as line:
+                found = collect(store, line, run)
+            closes = window_closes(store, run)
+            stage.counts = {"settled": found.settled}
+            stage.worked = found.settled > 0
+            self.log.info(
+                "%s messages settled, %s open, %s rows wait at the agents.",
+                *(f"{number:,}" for number in (found.settled, found.outstanding, found.waiting)),
+            )
+            if found.outstanding == 0:
+                expire(store, run)  # chunks whose every recipient has withdrawn hold no message to settle
+                return {"settled": found.settled, "expired": 0}
+            if datetime.now(UTC) >= closes:
+                expired = expire(store, run)
+                stage.counts["expired"] = expired
+                stage.worked = True
+                self.log.warning("The receipt window closed at %s: %s messages are expired.", closes, f"{expired:,}")
+                return {"settled": found.settled, "expired": expired}
+            tables = sorted({queue_table(line_no) for line_no in run.lines})
+        self._wait(run.run_id, tables, found, closes)
+
+    def _wait(self, run_id: int, tables: list[str], found: Collected, closes: datetime) -> None:
+        left = max(closes - datetime.now(UTC), timedelta(seconds=1))
+        poll = settings().poll_seconds
+        self.defer(
+            trigger=ReceiptTrigger(
+                line_url=self.line_hook.get_url(),
+                run_id=run_id,
+                tables=tables,
+                waiting=found.waiting,
+                poll_seconds=poll if found.waiting else max(poll, STALLED_SECONDS),
+                closes_at=closes.isoformat(),
+            ),
+            method_name="execute",
+            timeout=left + timedelta(minutes=10),
+        )

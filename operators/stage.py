@@ -1,0 +1,81 @@
+"""What every stage of a run has in common: its run, its connections, its retries."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any
+
+import psycopg
+from airflow.sdk import BaseOperator
+from MySQLdb.connections import Connection
+
+from hooks.campaign_store import CampaignStoreHook
+from hooks.sms_line import SmsLineHook
+from include.campaigns import runs
+from include.errors import Refused
+from include.privacy.cipher import KeyRing, key_ring
+from include.settings import settings
+
+
+class StageOperator(BaseOperator):
+    """A stage of a run. Repeating it at any moment is safe: what was done before is found and left alone.
+
+    :param tenant_id: the tenant whose rows the stage may see.
+    :param run_id: number of the run; templated, given by the guard.
+    :param store_conn_id: connection to the campaign store.
+    :param line_conn_id: connection to the SMS line.
+    """
+
+    template_fields = ("run_id",)
+    ui_color = "#e8eef7"
+
+    def __init__(
+        self,
+        *,
+        tenant_id: int,
+        run_id: Any,
+        store_conn_id: str = CampaignStoreHook.default_conn_name,
+        line_conn_id: str = SmsLineHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.tenant_id = tenant_id
+        self.run_id = run_id
+        self.store_conn_id = store_conn_id
+        self.line_conn_id = line_conn_id
+
+    @cached_property
+    def store_hook(self) -> CampaignStoreHook:
+        """Hook of the campaign store."""
+        return CampaignStoreHook(self.store_conn_id)
+
+    @cached_property
+    def line_hook(self) -> SmsLineHook:
+        """Hook of the SMS line."""
+        return SmsLineHook(self.line_conn_id)
+
+    @property
+    def key_ring(self) -> KeyRing:
+        """The keys of this installation."""
+        return key_ring(settings().keyring)
+
+    @contextmanager
+    def opened_run(self) -> Iterator[tuple[psycopg.Connection, runs.Run]]:
+        """The store, as the stage's tenant, and the run. A refusal is written on the run before it fails the task."""
+        with self.store_hook.get_conn(self.tenant_id) as store:
+            run = runs.load(store, int(self.run_id))
+            try:
+                yield store, run
+            except Refused as refusal:
+                store.rollback()
+                runs.set_state(store, run.run_id, "refused", str(refusal))
+                raise
+
+    @contextmanager
+    def opened_line(self) -> Iterator[Connection]:
+        """A connection to the SMS line."""
+        line = self.line_hook.get_conn()
+        try:
+            yield line
+        finally:
+            line.close()
