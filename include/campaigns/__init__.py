@@ -1,6 +1,6 @@
-"""What a campaign is: its spec, how a definition is read, stored and compiled, and whether a run of it may go.
+"""What a campaign is: its spec, how a definition is read, stored and compiled, and whether a run may go.
 
-Owns the one definition of a campaign (`spec`), the reading of YAML definitions (`definition`), their versions in the
-campaign store (`apply`), the manifests Airflow's loaders read (`manifest`) and the decision every run starts with
-(`guard`). It sends nothing and knows nothing of Airflow.
+Owns the one definition of a campaign (`spec`), the reading of YAML definitions (`definition`), their versions
+in the campaign store (`apply`), the manifests Airflow's loaders read (`manifest`), the decision every run starts
+with (`guard`) and the run's snapshot (`runs`). It sends nothing and knows nothing of Airflow.
 """

@@ -1,7 +1,8 @@
 """The one definition of a campaign, whether it came from YAML, a trigger form, the console or the API.
 
-Owns the fields, their defaults, their descriptions (the JSON schema, the docs and the forms are made of them) and every
-check that needs nothing but the definition itself. What needs the customer's file or the store is checked by the stages.
+Owns the fields, their defaults, their descriptions (the JSON schema, the docs and the forms are made of them) and
+every check that needs nothing but the definition itself. What needs the customer's file or the store is checked by
+the stages.
 """
 
 from datetime import datetime
@@ -12,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 from include.campaigns.mistakes import mistake
 from include.campaigns.times import DAYS, aware, check_cron, check_zone, end_of_day, moment
-from include.campaigns.wording import check_advertising, composed, sender_digits
+from include.campaigns.wording import check_advertising, check_subject, check_text, composed, sender_digits
 from include.settings import settings
 
 SLUG = r"^[a-z0-9][a-z0-9-]{0,62}$"
@@ -27,16 +28,18 @@ Channel = Literal["sms"]
 
 
 class Part(BaseModel):
-    """What every part of a spec has in common: an unknown field is a mistake, and nothing changes after validation."""
+    """What every part has in common: an unknown field is a mistake, and nothing changes after validation."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class RowRange(Part):
     """How many rows the file may have."""
 
     min: int = Field(default=1, ge=0, description="fewest rows the file may have")
-    max: int | None = Field(default=None, ge=1, description="most rows the file may have; no limit when left out")
+    max: int | None = Field(
+        default=None, ge=1, description="most rows the file may have; no limit when left out"
+    )
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -48,8 +51,12 @@ class RowRange(Part):
 class ChangeRange(Part):
     """Rows of this run divided by the rows of the campaign's last run."""
 
-    min_ratio: float = Field(default=0, ge=0, description="0.5 refuses a file less than half as long as the last one")
-    max_ratio: float | None = Field(default=None, gt=0, description="2 refuses a file over twice as long as the last one")
+    min_ratio: float = Field(
+        default=0, ge=0, description="0.5 refuses a file less than half as long as the last one"
+    )
+    max_ratio: float | None = Field(
+        default=None, gt=0, description="2 refuses a file over twice as long as the last one"
+    )
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -62,10 +69,13 @@ class ChangeRange(Part):
 class Gate(Part):
     """What the imported rows have to satisfy before anything is sent; a run that does not is refused."""
 
-    min_valid_share: Share = Field(default=0.5, description="smallest share of rows with a usable number and text")
+    min_valid_share: Share = Field(
+        default=0.5, description="smallest share of rows with a usable number and text"
+    )
     rows: RowRange = Field(default=RowRange(), description="how many rows the file may have")
     change_from_last_run: ChangeRange | None = Field(
-        default=None, description="how far the number of rows may be from the last run's; not checked when left out"
+        default=None,
+        description="how far the number of rows may be from the last run's; not checked when left out",
     )
     max_duplicate_share: Share | None = Field(
         default=None, description="largest share of rows that repeat a number; not checked when left out"
@@ -91,15 +101,17 @@ class Audience(Part):
         default=None, description="separator of a CSV file; recognised when left out"
     )
     columns: dict[Annotated[str, Field(min_length=1)], Header] = Field(
-        description="our name of a column: the header it has in the file. phone is required; consent, when mapped, "
-        "excludes rows without a yes; any other column of the file can be used in the text under its own header",
+        description="our name of a column: the header it has in the file. phone is required; consent, when "
+        "mapped, excludes rows without a yes; every other column can be used in the text under its header",
         examples=[{"phone": "휴대폰", "name": "이름"}],
     )
-    keep: Literal["first", "last"] = Field(default="first", description="which row stays when a number is there twice")
+    keep: Literal["first", "last"] = Field(
+        default="first", description="which row stays when a number is there twice"
+    )
     consent: Literal["file", "recorded"] = Field(
         default="file",
-        description="file: the tenant vouches for its file, so recorded refusals and a mapped consent column exclude; "
-        "recorded: a consent recorded in the campaign store is needed",
+        description="file: the tenant vouches for its file, so recorded refusals and a mapped consent column "
+        "exclude; recorded: a consent recorded in the campaign store is needed",
     )
     gate: Gate = Field(default=Gate(), description="what the rows have to satisfy before anything is sent")
 
@@ -108,7 +120,8 @@ class Audience(Part):
     def _readable_kind(cls, value: str) -> str:
         if Path(value).suffix.lower() not in {".csv", ".tsv", ".txt", ".xlsx"}:
             raise mistake(
-                f"{value!r} is neither CSV (.csv, .tsv, .txt) nor Excel (.xlsx)", "Save the file as CSV or XLSX."
+                f"{value!r} is neither CSV (.csv, .tsv, .txt) nor Excel (.xlsx)",
+                "Save the file as CSV or XLSX.",
             )
         return value
 
@@ -116,7 +129,9 @@ class Audience(Part):
     @classmethod
     def _phone_is_mapped(cls, value: dict[str, str]) -> dict[str, str]:
         if "phone" not in value:
-            raise mistake("phone is missing", "Add phone: and the header of the column with the phone numbers.")
+            raise mistake(
+                "phone is missing", "Add phone: and the header of the column with the phone numbers."
+            )
         return value
 
 
@@ -130,11 +145,11 @@ class Message(Part):
     )
     text: Annotated[str, BeforeValidator(composed)] = Field(
         min_length=1,
-        description="the text; {{column}} is replaced by the row's value, {{column|other}} by other when it is empty",
+        description="the text; {{column}} stands for the row's value, {{column|other}} for other when it is empty",
         examples=["(광고) [ACME] {{name|고객}}님, 20% 할인 무료수신거부 080-123-4567"],
     )
     subject: Annotated[str, BeforeValidator(composed)] | None = Field(
-        default=None, description="subject of a long message, at most 40 EUC-KR bytes, no variables; needs allow_lms"
+        default=None, description="subject of a long message, at most 40 EUC-KR bytes; needs allow_lms"
     )
     allow_lms: bool = Field(
         default=False, description="send as LMS, at the LMS price, when the text does not fit 90 EUC-KR bytes"
@@ -145,7 +160,11 @@ class Message(Part):
     def _fits(self) -> Self:
         if self.subject is not None:
             if not self.allow_lms:
-                raise mistake("an SMS has no subject", "Remove it, or allow long messages: allow_lms: true.", "subject")
+                raise mistake(
+                    "an SMS has no subject", "Remove it, or allow long messages: allow_lms: true.", "subject"
+                )
+            check_subject(self.subject)
+        check_text(self.text, self.allow_lms)
         return self
 
 
@@ -179,7 +198,9 @@ class Schedule(Part):
         default=None, description="nothing is sent after this moment; a date means the end of that day"
     )
     timezone: Annotated[str, BeforeValidator(check_zone)] | None = Field(
-        default=None, description="time zone of all times here; the tenant's when left out", examples=["Asia/Seoul"]
+        default=None,
+        description="time zone of all times here; the tenant's when left out",
+        examples=["Asia/Seoul"],
     )
 
     @model_validator(mode="after")
@@ -187,7 +208,7 @@ class Schedule(Part):
         given = [name for name in ("at", "daily", "weekly", "cron") if getattr(self, name) is not None]
         if len(given) > 1:
             raise mistake(f"{' and '.join(given)} exclude each other", "Keep one of them.", given[1])
-        # Without a zone the tenant's is meant; for the order of times without offsets any zone gives the same answer.
+        # Without a zone the tenant's is meant; the order of times without offsets is the same in any.
         zone = self.timezone or "Asia/Seoul"
         first, last = aware(self.valid_from, zone), aware(self.valid_until, zone)
         if first and last and last < first:
@@ -202,7 +223,9 @@ class Schedule(Part):
 class Delivery(Part):
     """How it is sent."""
 
-    chunk_size: int = Field(default=10_000, ge=100, le=100_000, description="recipients one dispatch task hands over")
+    chunk_size: int = Field(
+        default=10_000, ge=100, le=100_000, description="recipients one dispatch task hands over"
+    )
     receipt_hours: int = Field(
         default_factory=lambda: settings().receipt_hours,
         ge=1,
@@ -226,11 +249,13 @@ class CampaignSpec(Part):
         min_length=1, max_length=200, description="its name for people", examples=["봄맞이 할인"]
     )
     purpose: Purpose = Field(
-        description="advertising needs (광고), a free opt-out and daytime; informational and authentication do not"
+        description="advertising needs (광고), a free opt-out and daytime; the others do not"
     )
     audience: Audience
     message: Message
-    schedule: Schedule = Field(default=Schedule(), description="when it is sent; empty means when a person starts it")
+    schedule: Schedule = Field(
+        default=Schedule(), description="when it is sent; empty means when a person starts it"
+    )
     delivery: Delivery = Field(default_factory=Delivery, description="how it is sent")
 
     @model_validator(mode="after")
