@@ -1,5 +1,5 @@
-"""The audience of a run: customer files as they come, rows judged one by one, and the frozen list of recipients.
+"""The audience of a run: customer files, rows judged one by one, and the frozen list of recipients.
 
-Owns reading CSV and XLSX, normalising phone numbers, and the names of every reason for which somebody does not get a
-message.
+Owns reading CSV and XLSX, normalising phone numbers, and the names of every reason for which somebody does
+not get a message.
 """

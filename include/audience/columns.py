@@ -41,8 +41,9 @@ class ColumnPlan:
 
 
 def resolve_columns(header: Sequence[str], mapping: Mapping[str, str]) -> ColumnPlan:
-    """Give the columns their variables: ``mapping`` is variable → name in the file; other columns keep their name.
+    """Give the columns their variables; columns that are not mapped keep their name.
 
+    :param mapping: variable → name in the file.
     :raises Refused: when a mapped column is missing, or two columns or variables would share a name.
     """
     variables = list(header)
@@ -53,7 +54,7 @@ def resolve_columns(header: Sequence[str], mapping: Mapping[str, str]) -> Column
             raise Refused(_missing(variable, name, header))
         if name in mapped:
             raise Refused(
-                f"Column {name} is mapped to both {mapped[name]} and {variable}. Keep one of them in the campaign"
+                f"Column {name} is mapped to both {mapped[name]} and {variable}. Keep one of the two"
             )
         mapped[name] = variable
         variables[header.index(name)] = unicodedata.normalize("NFC", variable).strip()

@@ -2,14 +2,17 @@
 
 Accepted are 010 with eleven digits and the old 011 and 016 to 019 with ten or eleven, written
 
-* with hyphens, dots, spaces (also no-break ones), parentheses, or none: ``010-1234-5678``, ``(010) 1234 5678``;
+* with hyphens, dots, spaces (also no-break ones), parentheses, or none of these: ``010-1234-5678``,
+  ``(010) 1234 5678``;
 * with the country code: ``+82 10 …``, ``+82 (0)10 …``, ``0082 10 …``, ``82-10-…``;
 * in full-width characters: ``０１０－１２３４－５６７８``;
-* as a spreadsheet leaves them: the leading zero lost (``1012345678``), a leading apostrophe, or a number exported as a
-  decimal (``1012345678.0``, ``01012345678.0``: ``.0`` at the end is never a group of digits, so it is dropped).
+* as a spreadsheet leaves them: the leading zero lost (``1012345678``), a leading apostrophe, or a number
+  exported as a decimal (``1012345678.0``, ``01012345678.0``: ``.0`` at the end is never a group of digits,
+  so it is dropped).
 
-Everything else is refused with one of the reasons in :mod:`include.audience.reasons`. Two numbers in one cell, a name
-beside the number, or thousands separators are refused too: guessing there would write to a stranger.
+Everything else is refused with one of the reasons in :mod:`include.audience.reasons`. Two numbers in one
+cell, a name beside the number, or thousands separators are refused too: guessing there would write to a
+stranger.
 """
 
 import re
@@ -32,7 +35,7 @@ from include.audience.reasons import (
 PhoneResult = tuple[str | None, str | None]
 """``(number, None)`` or ``(None, reason)``."""
 
-# Between or around digits these mean nothing: blanks, dashes of all kinds, dots, parentheses, invisible marks.
+# What means nothing between digits: blanks, dashes of all kinds, dots, parentheses, invisible marks.
 _IGNORED = dict.fromkeys(
     map(
         ord,

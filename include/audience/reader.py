@@ -1,6 +1,7 @@
 """Customer files as they come: CSV in any usual encoding and delimiter, and XLSX, read as a stream.
 
-:func:`open_table` looks at the content, not at the file's ending: a workbook called ``.csv`` is read as a workbook.
+:func:`open_table` looks at the content, not at the file's ending: a workbook called ``.csv`` is read as a
+workbook.
 :func:`resolve_columns` gives the columns the names that templates use.
 """
 
@@ -49,7 +50,7 @@ def open_table(
         raise MalformedFile(path.name, None, "it is a web page or XML, not a table", _XLSX_FIX)
     if sheet is not None:
         raise Refused(
-            f"{path.name}: sheet {sheet} is asked for, but the file is text. Remove the sheet from the campaign"
+            f"{path.name} is a text file and has no sheet {sheet}. Remove the sheet from the campaign"
         )
     return TextTable(path, encoding, delimiter)
 

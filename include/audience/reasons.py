@@ -1,8 +1,8 @@
 """Every reason for which a row gets no message, in one place.
 
-A *rejection* is a row that cannot be used as it is; the customer can correct it. An *exclusion* is a usable row left out
-on purpose. The names are stored, counted in reports and written to the downloadable CSV of rejected rows, so they never
-change their meaning.
+A *rejection* is a row that cannot be used as it is; the customer can correct it. An *exclusion* is a usable
+row left out on purpose. The names are stored, counted in reports and written to the downloadable CSV of
+rejected rows, so they never change their meaning.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """What a reason does to the books: a rejected row is no target's fault, an excluded one is our decision."""
+    """Whether the row could not be used, or was left out on purpose."""
 
     REJECTION = "rejection"
     EXCLUSION = "exclusion"

@@ -1,4 +1,4 @@
-"""What every kind of customer file becomes: a header, and batches of rows with the row numbers a spreadsheet shows."""
+"""What every kind of customer file becomes: a header, and batches of rows with their row numbers."""
 
 import unicodedata
 from abc import ABC, abstractmethod
@@ -40,8 +40,8 @@ class Table(ABC):
     def batches(self, size: int = 10_000) -> Iterator[tuple[int, list[Row]]]:
         """Runs of consecutive rows: the first one's row number, and the values in the header's order.
 
-        Row numbers are those a spreadsheet shows: the header is row 1, a record with line breaks inside quotes is one
-        row. Blank rows are counted and left out, so a run ends before one.
+        Row numbers are those a spreadsheet shows: the header is row 1, a record with line breaks inside
+        quotes is one row. Blank rows are counted and left out, so a run ends before one.
 
         :raises MalformedFile: at the first row that cannot be read, after all rows before it were given out.
         """
@@ -110,39 +110,38 @@ class Table(ABC):
                 yield first, rows
             return
         run: list[Row] = []
+        start = first
         for number, row in enumerate(rows, first):
-            if not any(row):
-                if run:
-                    yield number - len(run), run
-                    run = []
+            fitted = self._fitted(row, width)
+            if fitted:
+                run.append(fitted)
                 continue
-            if len(row) != width:
-                row = self._fitted(row, width, number)
-            run.append(row)
+            if run:
+                yield start, run
+            run, start = [], number + 1
+            if fitted is None:
+                raise self.malformed(
+                    number,
+                    f"it has {len(row)} fields, the header has {width}",
+                    "Put a value that contains the delimiter in quotes, or add the missing fields",
+                )
         if run:
-            yield first + len(rows) - len(run) - _blank_tail(rows), run
+            yield start, run
 
-    def _fitted(self, row: Row, width: int, number: int) -> Row:
+    def _fitted(self, row: Row, width: int) -> Row | None:
+        """The row with as many fields as the header; empty for a blank row, ``None`` when it does not fit."""
+        if not any(row):
+            return []
+        if len(row) == width:
+            return row
         if len(row) > width and not any(row[width:]):
             return row[:width]
+        if not any(map(str.strip, row)):
+            return []
         if len(row) < width and self.ragged:
             return row + [""] * (width - len(row))
-        raise self.malformed(
-            number,
-            f"it has {len(row)} fields, the header has {width}",
-            "Put a value that contains the delimiter in quotes, or add the missing fields",
-        )
+        return None
 
     def malformed(self, row: int | None, problem: str, fix: str) -> MalformedFile:
         """An error about this file, by the name its sender knows."""
         return MalformedFile(self.path.name, row, problem, fix)
-
-
-def _blank_tail(rows: list[Row]) -> int:
-    """How many blank rows end the batch."""
-    count = 0
-    for row in reversed(rows):
-        if any(row):
-            break
-        count += 1
-    return count

@@ -1,8 +1,9 @@
 """CSV in the encodings and with the delimiters that Korean offices produce.
 
-UTF-8 with or without BOM, else CP949 (which contains EUC-KR): decided on the whole file, in one streaming pass before
-the first row is given out, so that a bad byte in row 70,000 is found before anything is stored. Quoting is strict: a
-quote that is never closed, or text after a closing quote, is an error with its row and never a guess.
+UTF-8 with or without BOM, else CP949 (which contains EUC-KR): decided on the whole file, in one streaming
+pass before the first row is given out, so that a bad byte in row 70,000 is found before anything is stored.
+Quoting is strict: a quote that is never closed, or text after a closing quote, is an error with its row and
+never a guess.
 """
 
 import codecs
@@ -12,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from include.audience.table import Row, Table
 from include.errors import MalformedFile, Refused
@@ -20,9 +21,11 @@ from include.errors import MalformedFile, Refused
 _CHUNK = 1 << 20
 _DELIMITERS = (",", "\t", ";")
 _NAMED_DELIMITERS = {"comma": ",", "tab": "\t", "\\t": "\t", "semicolon": ";"}
-# So many bytes beyond one a character make a file UTF-8 even though a later byte is wrong: CP949 text passes as UTF-8
-# for a character or two by accident, not for ten.
+# So many bytes beyond one a character make a file UTF-8 even though a later byte is wrong: CP949 text
+# passes as UTF-8 for a character or two by accident, not for ten.
 _SURELY_UTF8 = 20
+# NUL, and the unit separator: rows are stored with it between their values, so a value must not have it.
+_NEVER = (0x00, 0x1F)
 _SAVE_AS = "Save the file as CSV UTF-8"
 _QUOTE_FIX = 'Close the quote; write a quote that belongs to the value twice ("")'
 
@@ -56,7 +59,7 @@ class TextTable(Table):
         if "field limit" in reason:
             return self.malformed(
                 row,
-                f"a value has more than {csv.field_size_limit():,} characters, most likely behind an unclosed quote",
+                f"a value is longer than {csv.field_size_limit():,} characters; is a quote not closed?",
                 _QUOTE_FIX,
             )
         if "expected after" in reason:
@@ -75,9 +78,11 @@ class TextTable(Table):
                 raise self._undecodable(name, scan)
         else:
             name, scan = self._guess(head.startswith(codecs.BOM_UTF8))
-        if scan.nul is not None:
+        if scan.control is not None:
+            place, byte = scan.control
+            what = "a NUL byte" if byte == 0 else f"the control character 0x{byte:02X}"
             raise self.malformed(
-                self._row_at(scan.nul, name), "it contains a NUL byte, which no text has", f"{_SAVE_AS} again"
+                self._row_at(place, name), f"it contains {what}, which no text has", f"{_SAVE_AS} again"
             )
         return name
 
@@ -124,34 +129,39 @@ class TextTable(Table):
 
 @dataclass(frozen=True)
 class _Scan:
-    """What one pass over a file found: the first byte that does not decode, the first NUL, and how many bytes more than
-    characters were decoded before that."""
+    """What one pass over a file found.
+
+    :ivar bad: place of the first byte that does not decode.
+    :ivar control: place of the first byte that no text has, and that byte.
+    :ivar extra: how many bytes more than characters were decoded before ``bad``.
+    """
 
     bad: int | None
-    nul: int | None
+    control: tuple[int, int] | None
     extra: int
 
 
 def _scan(path: Path, encoding: str) -> _Scan:
     decoder = codecs.getincrementaldecoder(encoding)()
-    nul: int | None = None
+    control: tuple[int, int] | None = None
     position = extra = 0
     with path.open("rb") as file:
         while True:
             chunk = file.read(_CHUNK)
-            if nul is None and (found := chunk.find(0)) >= 0:
-                nul = position + found
+            if control is None:
+                found = [(position + place, byte) for byte in _NEVER if (place := chunk.find(byte)) >= 0]
+                control = min(found, default=None)
             kept = len(decoder.getstate()[0])
             try:
                 extra += len(chunk) + kept - len(decoder.decode(chunk, final=not chunk))
             except UnicodeDecodeError as error:
                 good = error.object[: error.start]
                 extra += len(good) - len(good.decode(encoding, "replace"))
-                return _Scan(position - kept + error.start, nul, extra)
+                return _Scan(position - kept + error.start, control, extra)
             extra -= len(decoder.getstate()[0])
             position += len(chunk)
             if not chunk:
-                return _Scan(None, nul, extra)
+                return _Scan(None, control, extra)
 
 
 def _known_encoding(wanted: str, path: Path) -> str:
@@ -193,7 +203,7 @@ class _Beginning(io.RawIOBase):
         """A stream for reading."""
         return True
 
-    def readinto(self, buffer: "memoryview") -> int:  # type: ignore[override]
+    def readinto(self, buffer: Any) -> int:
         """Fill ``buffer`` from the file up to the length."""
         data = self._file.read(min(len(buffer), self._left))
         self._left -= len(data)

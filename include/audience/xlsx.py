@@ -1,8 +1,9 @@
 """XLSX workbooks, read row by row.
 
-Cells become the text a person sees in a plain column: whole numbers without decimals (a phone number stored as
-``1012345678.0`` is ``1012345678``), dates in ISO form, ``TRUE`` and ``FALSE``, nothing as the empty string. A formula is
-its stored result. The workbook's table of shared strings is in memory while it is read, the rows are not.
+Cells become the text a person sees in a plain column: whole numbers without decimals (a phone number stored
+as ``1012345678.0`` is ``1012345678``), dates in ISO form, ``TRUE`` and ``FALSE``, nothing as the empty
+string. A formula is its stored result. The workbook's table of shared strings is in memory while it is
+read, the rows are not.
 """
 
 import datetime as dt

@@ -1,7 +1,7 @@
 """One campaign's message against many rows: does it work for this row, and what does the person read?
 
-The fixed parts of the text are measured once; a row costs only the size of its values. Mistakes in the fixed parts
-concern everybody, so they refuse the campaign when the plan is made, not row by row.
+The fixed parts of the text are measured once; a row costs only the size of its values. Mistakes in the
+fixed parts concern everybody, so they refuse the campaign when the plan is made, not row by row.
 """
 
 import difflib
@@ -60,8 +60,8 @@ class _Measure:
         self.render = template.plan(columns)
         position = {name: index for index, name in enumerate(columns)}
         self.fixed = 0
-        # For each variable in the audience: name, place in the row, how often it stands with a default (and their
-        # bytes together), how often without.
+        # For each variable in the audience: name, place in the row, how often it stands with a default (and
+        # their bytes together), how often without.
         slots: dict[str, list[int]] = {}
         for part in template.parts:
             if isinstance(part, str):
@@ -105,8 +105,8 @@ class _Measure:
 class MessagePlan:
     """The message of a campaign, prepared for rows whose values are positioned like ``columns``.
 
-    :raises Refused: when the fixed text cannot be sent to anybody: a variable that the audience does not have, a
-        character that EUC-KR lacks, or fixed parts that are already too long.
+    :raises Refused: when the fixed text cannot be sent to anybody: a variable that the audience does not
+        have, a character that EUC-KR lacks, or fixed parts that are already too long.
     """
 
     def __init__(self, text: str, subject: str | None, allow_lms: bool, columns: Sequence[str]) -> None:
@@ -123,8 +123,8 @@ class MessagePlan:
             )
         if self._subject and self._subject.fixed > SUBJECT_BYTES:
             raise Refused(
-                f"{SUBJECT}: the fixed part alone is {self._subject.fixed} bytes, the limit is {SUBJECT_BYTES}. "
-                "Shorten it"
+                f"{SUBJECT}: the fixed part alone is {self._subject.fixed} bytes, "
+                f"the limit is {SUBJECT_BYTES}. Shorten it"
             )
 
     @property

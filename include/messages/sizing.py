@@ -1,9 +1,10 @@
 """How many bytes a text takes on the carrier's side, and whether it goes as SMS or LMS.
 
-Carriers count in EUC-KR: one byte for ASCII (a line break included), two for each of the 8,226 characters of KS X 1001
-(2,350 Hangul syllables, hanja, symbols; € and ® since 1998). The other 8,822 Hangul syllables (뷁, 똠), emoji and most
-other scripts do not exist there and would arrive as ``?``. Python's ``euc_kr`` codec writes such a syllable as a make-up
-sequence of eight bytes, which no handset shows, so here it counts as missing. CP949 has those syllables; it is not used.
+Carriers count in EUC-KR: one byte for ASCII (a line break included), two for each of the 8,226 characters
+of KS X 1001 (2,350 Hangul syllables, hanja, symbols; € and ® since 1998). The other 8,822 Hangul syllables
+(뷁, 똠), emoji and most other scripts do not exist there and would arrive as ``?``. Python's ``euc_kr``
+codec writes such a syllable as a make-up sequence of eight bytes, which no handset shows, so here it counts
+as missing. CP949 has those syllables; it is not used.
 """
 
 from include.audience.reasons import SUBJECT_TOO_LONG, TEXT_TOO_LONG, UNENCODABLE

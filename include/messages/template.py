@@ -1,11 +1,12 @@
 """Message text with variables: ``{{name}}``, ``{{ name }}``, and with a default ``{{name|고객}}``.
 
-* A default stands in when the value is missing or blank; it may be empty (``{{name|}}``). Without one, a missing or
-  blank value raises :class:`MissingVariable`: nobody gets "Dear ,".
+* A default stands in when the value is missing or blank; it may be empty (``{{name|}}``). Without one, a
+  missing or blank value raises :class:`MissingVariable`: nobody gets "Dear ,".
 * Single braces and ``{{}}`` are text. An unclosed ``{{`` is a mistake, reported with its place.
-* Values go in as they are and are never looked at again: a value that contains ``{{x}}`` stays that. Three things are
-  tidied (:func:`clean`), because they come from files and not from people: decomposed Hangul is composed (NFC), control
-  characters, line breaks and no-break spaces become one space a run, and zero-width marks are dropped.
+* Values go in as they are and are never looked at again: a value that contains ``{{x}}`` stays that. Three
+  things are tidied (:func:`clean`), because they come from files and not from people: decomposed Hangul is
+  composed (NFC), control characters, line breaks and no-break spaces become one space a run, and zero-width
+  marks are dropped.
 """
 
 import re
