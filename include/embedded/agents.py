@@ -1,4 +1,6 @@
-"""The stand-ins for the carrier's agents, which empty the SMS lines; a program of their own that the product never imports."""
+"""The stand-ins for the carrier's agents, which empty the SMS lines; a program of their own that the product
+never imports.
+"""
 
 import sys
 import time

@@ -1,4 +1,4 @@
-"""Airflow on this machine: its configuration as environment variables, its metadata, and its four processes."""
+"""Airflow on this machine: its configuration as environment variables, its metadata, its four processes."""
 
 import hashlib
 import json
@@ -52,6 +52,8 @@ def environment(site: Site) -> dict[str, str]:
         "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "2",
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",
         "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
+        # A task whose machine died is given up after a minute, then retried.
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
         # An apply asks for its file at once; the rest is only a safety net.
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",
@@ -166,7 +168,9 @@ def _health(site: Site) -> dict[str, dict[str, str]] | None:
 
 
 class Heartbeat:
-    """Ready when Airflow has heard from the component since this start; the last session's heartbeat does not count."""
+    """Ready when Airflow has heard from the component since this start; the last session's heartbeat does not
+    count.
+    """
 
     def __init__(self, site: Site, component: str) -> None:
         self.site, self.component = site, component

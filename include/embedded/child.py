@@ -1,7 +1,8 @@
 """Turns itself into a program that ends when the process that started it ends, however that one ended.
 
-Run as a script: ``child.py PARENT_PID SIGNAL USER COMMAND…``; an empty USER keeps the present one. The kernel sends
-SIGNAL when the *thread* that started this goes. It forgets the wish when the user changes, so the user comes first.
+Run as a script: ``child.py PARENT_PID SIGNAL USER COMMAND…``; an empty USER keeps the present one. The kernel
+sends SIGNAL when the *thread* that started this goes. It forgets the wish when the user changes, so the user
+comes first.
 """
 
 import ctypes

@@ -1,6 +1,7 @@
 """What a command does to have services: ask for a level, show how it comes up, hold it while it works.
 
-When ``BONGSU_STORE_URL`` points somewhere else than this home, that installation is used and nothing is started.
+When ``BONGSU_STORE_URL`` points somewhere else than this home, that installation is used and nothing is
+started.
 """
 
 import os
@@ -108,7 +109,9 @@ def _is_up(home: Home, level: Level) -> bool:
 
 
 def _wait(home: Home, level: Level, say: Say, *, quiet: bool) -> dict[str, Any]:
-    """Wait until all of ``level`` is ready, saying each service as it comes; starts the supervisor when there is none."""
+    """Wait until all of ``level`` is ready, saying each service as it comes; starts the supervisor when there
+    is none.
+    """
     shown: set[str] = set()
     supervisor: subprocess.Popen[bytes] | None = None
     limit = time.monotonic() + LONGEST_START
@@ -136,13 +139,14 @@ def _wait(home: Home, level: Level, say: Say, *, quiet: bool) -> dict[str, Any]:
                 shown.add(name)
                 if not quiet:
                     say(f"  {service['title']:<28} ready {service['seconds']:5.1f} s")
-        if not board.get("stopping") and any(one.get("level") == level for one in services.values()):
-            if all(one["state"] == "ready" for one in services.values()):
-                return board
+        known = any(one.get("level") == level for one in services.values())
+        if known and not board.get("stopping") and all(one["state"] == "ready" for one in services.values()):
+            return board
         time.sleep(0.1)
     waiting = [one["title"] for one in board_of(home).get("services", {}).values() if one["state"] != "ready"]
     raise ServicesFailed(
-        f"Not ready after {LONGEST_START:.0f} s: {', '.join(waiting) or 'the supervisor'}. Look at the logs in {home.logs}"
+        f"Not ready after {LONGEST_START:.0f} s: {', '.join(waiting) or 'the supervisor'}. "
+        f"Look at the logs in {home.logs}"
     )
 
 
@@ -165,13 +169,11 @@ def _start(home: Home, level: Level) -> subprocess.Popen[bytes]:
 
 def _message(title: str, problem: str, log: Path, tail: list[str] | None = None) -> str:
     lines = tail if tail is not None else last_lines(log)
-    return "\n".join(
-        [
-            f"{title} {problem}. The end of its log, {log}:",
-            *(f"    {line}" for line in lines),
-            "What to do: mend what the log names and repeat the command. If the data themselves are broken and you can "
-            f"lose them, remove {log.parent.parent}.",
-        ]
+    shown = "".join(f"    {line}\n" for line in lines)
+    return (
+        f"{title} {problem}. The end of its log, {log}:\n{shown}"
+        "What to do: mend what the log names and repeat the command. If the data themselves are broken and you "
+        f"can lose them, remove {log.parent.parent}."
     )
 
 

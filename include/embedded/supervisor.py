@@ -1,8 +1,9 @@
-"""The process that starts the embedded services, keeps them running, and ends them when nobody needs them any more.
+"""The process that starts the embedded services, keeps them running, and ends them when nobody needs them any
+more.
 
-``python -m include.embedded.supervisor HOME LEVEL``. It never trusts a clean ending: who needs the services holds a lock
-that the kernel releases with the process, every child asks the kernel for a signal when this process goes, and a new
-supervisor first ends what an earlier one left.
+``python -m include.embedded.supervisor HOME LEVEL``. It never trusts a clean ending: who needs the services
+holds a lock that the kernel releases with the process, every child asks the kernel for a signal when this
+process goes, and a new supervisor first ends what an earlier one left.
 """
 
 import logging
@@ -57,7 +58,9 @@ class Board:
 
 
 class Keeper(threading.Thread):
-    """Runs one service. It lives as long as the service, because the kernel ties a child to the thread that made it."""
+    """Runs one service. It lives as long as the service, because the kernel ties a child to the thread that
+    made it.
+    """
 
     def __init__(self, service: Service, site: Site, board: Board, others: dict[str, "Keeper"]) -> None:
         super().__init__(name=service.name, daemon=True)

@@ -1,0 +1,31 @@
+"""``python -m include.cli``: puts the commands together."""
+
+import typer
+
+from include.cli import applying, reports, running, services, tenants
+
+app = typer.Typer(
+    name="bongsu",
+    help="Campaigns that are handed over exactly once, with every message accounted for.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+for command in (
+    applying.apply,
+    applying.lint,
+    applying.schema,
+    running.run,
+    reports.report,
+    reports.rejected,
+    reports.suppress,
+    services.env,
+    services.up,
+    services.down,
+    services.status,
+):
+    app.command()(command)
+app.add_typer(tenants.app, name="tenant")
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,51 @@
+"""How commands reach the campaign store: as the platform to find a tenant, then as the application bound to
+it.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+
+from include.errors import BongsuError
+from include.queries import query
+from include.settings import settings
+from include.store import connect, tenant_id
+
+
+class Ambiguous(BongsuError):
+    """Several tenants could be meant."""
+
+
+@contextmanager
+def platform() -> Iterator[psycopg.Connection]:
+    """The store as the platform role, which sees every tenant."""
+    with connect(settings().platform_url, application_name="bongsu cli") as connection:
+        yield connection
+
+
+@contextmanager
+def tenant_store(slug: str) -> Iterator[tuple[psycopg.Connection, int]]:
+    """The store as the application role bound to tenant ``slug``, and the tenant's id."""
+    with platform() as connection:
+        tenant = tenant_id(connection, slug)
+    with connect(settings().store_url, tenant, application_name="bongsu cli") as connection:
+        yield connection, tenant
+
+
+def owner_of(campaign: str, tenant: str | None) -> str:
+    """The tenant whose campaign is meant: the one named, or the only one that has a campaign called so.
+
+    :raises BongsuError: none has, or several have.
+    """
+    if tenant is not None:
+        return tenant
+    with platform() as connection:
+        rows = connection.execute(query("tenants/of_campaign"), [campaign]).fetchall()
+    if not rows:
+        raise BongsuError(f"There is no campaign {campaign!r}. Apply one with: bongsu apply FILE")
+    if len(rows) > 1:
+        raise Ambiguous(
+            f"Tenants {', '.join(slug for (slug,) in rows)} have a campaign {campaign!r}; add --tenant"
+        )
+    return str(rows[0][0])
