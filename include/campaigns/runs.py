@@ -82,12 +82,18 @@ def begin(
     }
     store.execute("SELECT bongsu.ensure_month(%s)", [moment])
     store.execute(query("runs/begin"), values)
-    with store.cursor(row_factory=class_row(Run)) as cursor:
-        run = cursor.execute(query("runs/by_dag_run"), values).fetchone()
     store.commit()
+    run = find(store, campaign_id, dag_run_id)
     if run is None:
         raise BongsuError(f"Campaign {campaign_id} has no line: give its tenant a line group that has one.")
     return run
+
+
+def find(store: psycopg.Connection, campaign_id: int, dag_run_id: str) -> Run | None:
+    """The run of a DAG run, if it has begun before."""
+    values = {"campaign": campaign_id, "dag_run": dag_run_id}
+    with store.transaction(), store.cursor(row_factory=class_row(Run)) as cursor:
+        return cursor.execute(query("runs/by_dag_run"), values).fetchone()
 
 
 def load(store: psycopg.Connection, run_id: int) -> Run:

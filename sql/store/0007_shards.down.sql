@@ -1,0 +1,2 @@
+-- Takes back 0007_shards.up.sql.
+DROP FUNCTION bongsu.free_shard;
