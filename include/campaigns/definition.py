@@ -1,7 +1,7 @@
 """Reads a campaign definition from YAML, and says of every mistake where it is and how to mend it.
 
-Values are read as they look: ``0212345678``, ``10:30``, ``no`` and dates stay text, which older YAML would turn
-into other things. A field that is there twice is a mistake.
+Values are read as they look: ``0212345678``, ``10:30``, ``no`` and dates stay text, which older YAML
+would turn into other things. A field that is there twice is a mistake.
 """
 
 import difflib
@@ -140,8 +140,8 @@ def _read(path: Path) -> tuple[Any, dict[FieldPath, Place], list[SpecProblem]]:
             path.name, [SpecProblem(ROOT_FIELD, problem, "Check its path and permissions.")]
         ) from None
     except UnicodeDecodeError:
-        problem = SpecProblem(ROOT_FIELD, "the file is not UTF-8", "Save it as UTF-8.")
-        raise SpecError(path.name, [problem]) from None
+        wrong = SpecProblem(ROOT_FIELD, "the file is not UTF-8", "Save it as UTF-8.")
+        raise SpecError(path.name, [wrong]) from None
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
@@ -150,10 +150,10 @@ def _read(path: Path) -> tuple[Any, dict[FieldPath, Place], list[SpecProblem]]:
     except yaml.MarkedYAMLError as error:
         raise SpecError(path.name, [_not_yaml(error)]) from None
     except yaml.YAMLError as error:
-        problem = SpecProblem(
+        wrong = SpecProblem(
             ROOT_FIELD, f"this is not YAML ({str(error).splitlines()[0]})", "Save it as plain text."
         )
-        raise SpecError(path.name, [problem]) from None
+        raise SpecError(path.name, [wrong]) from None
     return document, reader.places, reader.problems
 
 

@@ -1,8 +1,8 @@
 """The one definition of a campaign, whether it came from YAML, a trigger form, the console or the API.
 
-Owns the fields, their defaults, their descriptions (the JSON schema, the docs and the forms are made of them) and
-every check that needs nothing but the definition itself. What needs the customer's file or the store is checked by
-the stages.
+Owns the fields, their defaults, their descriptions (the JSON schema, the docs and the forms are made of
+them) and every check that needs nothing but the definition itself. What needs the customer's file or the
+store is checked by the stages.
 """
 
 from datetime import datetime
@@ -145,7 +145,7 @@ class Message(Part):
     )
     text: Annotated[str, BeforeValidator(composed)] = Field(
         min_length=1,
-        description="the text; {{column}} stands for the row's value, {{column|other}} for other when it is empty",
+        description="the text; {{column}} stands for a row's value, {{column|other}} for other if it is empty",
         examples=["(광고) [ACME] {{name|고객}}님, 20% 할인 무료수신거부 080-123-4567"],
     )
     subject: Annotated[str, BeforeValidator(composed)] | None = Field(

@@ -1,7 +1,7 @@
 """What the text of a message has to satisfy before any row is known: the advertising rules and the sizes.
 
-The advertising rules are those of the Network Act, article 50: the label at the very start, the free opt-out at
-the end.
+The advertising rules are those of the Network Act, article 50: the label at the very start, the free
+opt-out at the end.
 """
 
 import re

@@ -1,8 +1,8 @@
 -- Every campaign that has a DAG, with the definition in force, its tenant and the lines it is sent over: the group of
 -- the tenant, all bulk lines when it has none, the authentication line for authentication. Archived campaigns stay as
 -- long as a run of theirs is under way, and a week longer: a DAG that vanishes takes its running tasks with it.
-SELECT c.campaign_id, c.version, c.slug, c.dag_id, c.shard, c.activated_at, c.tenant_id, t.slug AS tenant, t.title AS tenant_title,
-       t.timezone, v.spec, v.spec_hash, coalesce(l.numbers, '{}') AS lines,
+SELECT c.campaign_id, c.version, c.slug, c.dag_id, c.shard, c.activated_at, c.tenant_id,
+       t.slug AS tenant, t.title AS tenant_title, t.timezone, v.spec, coalesce(l.numbers, '{}') AS lines,
        (SELECT min(line_no) FROM lines WHERE kind = 'test') AS test_line
 FROM campaigns c
 JOIN campaign_versions v USING (campaign_id, version)

@@ -1,0 +1,98 @@
+"""Puts a definition into force: the campaign, its next version, and who did it.
+
+A version is never changed. Applying the same definition again changes nothing; a changed one takes force
+for the runs that begin after it, and nothing that was due before is sent.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import psycopg
+
+from include.campaigns.definition import canonical, spec_hash
+from include.campaigns.spec import CampaignSpec
+from include.errors import BongsuError
+from include.queries import ROOT, query
+from include.store import UnknownTenant
+
+DAGS = ROOT / "dags"
+CAMPAIGNS_A_LOADER = 100
+_LOADER = re.compile(r"campaigns_(\d{2})")
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What applying did; ``changed`` is false when this definition was in force already."""
+
+    campaign_id: int
+    version: int
+    changed: bool
+    dag_id: str
+    shard: int
+
+
+def loader_shards(dags: Path = DAGS) -> list[int]:
+    """The shards that have a loader ``campaigns_NN.py``, sorted."""
+    return sorted(int(found[1]) for file in dags.glob("*.py") if (found := _LOADER.fullmatch(file.stem)))
+
+
+def apply(store: psycopg.Connection, spec: CampaignSpec, now: datetime, *, actor: str = "cli") -> Applied:
+    """Put ``spec`` into force at ``now``.
+
+    :param store: a connection of the application role, acting as the spec's tenant or one above it.
+    :raises UnknownTenant: the spec's tenant does not exist for this session.
+    """
+    row = store.execute(query("campaigns/tenant"), [spec.tenant]).fetchone()
+    if row is None:
+        raise UnknownTenant(
+            f"tenant: there is no tenant {spec.tenant!r} here. Add it with: bongsu tenant add {spec.tenant}"
+        )
+    values = {
+        "tenant": row[0],
+        "slug": spec.slug,
+        "title": spec.title,
+        "dag_id": spec.dag_id,
+        "spec": canonical(spec),
+        "hash": spec_hash(spec),
+        "now": now,
+        "actor": actor,
+        "object": spec.dag_id,
+    }
+    with store.transaction():
+        # one at a time for one campaign: the row to lock may not exist yet
+        store.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [spec.dag_id])
+        found = store.execute(query("campaigns/current"), values).fetchone()
+        if found is not None and found[4] == values["hash"]:
+            return Applied(found[0], found[1], False, found[3], found[2])
+        applied = _create(store, values) if found is None else _revise(store, values, found)
+        values |= {"campaign": applied.campaign_id, "version": applied.version}
+        store.execute(query("campaigns/keep_version"), values)
+        values["action"] = "campaign created" if found is None else "campaign changed"
+        values["detail"] = json.dumps({"version": applied.version, "spec_hash": values["hash"]})
+        store.execute(query("campaigns/audit"), values)
+    return applied
+
+
+def _create(store: psycopg.Connection, values: dict[str, object]) -> Applied:
+    shards = loader_shards()
+    room = [shards, CAMPAIGNS_A_LOADER]
+    free = store.execute("SELECT bongsu.free_shard(%s::smallint[], %s)", room).fetchone()
+    if free is None or free[0] is None:
+        raise BongsuError(
+            f"All {len(shards)} loaders have {CAMPAIGNS_A_LOADER} campaigns. Archive some, or copy dags/"
+            f"campaigns_00.py to dags/campaigns_{len(shards):02d}.py."
+        )
+    row = store.execute(query("campaigns/create"), values | {"shard": free[0]}).fetchone()
+    assert row is not None  # INSERT … RETURNING gives its row
+    return Applied(row[0], 1, True, str(values["dag_id"]), free[0])
+
+
+def _revise(
+    store: psycopg.Connection, values: dict[str, object], found: tuple[int, int, int, str, str]
+) -> Applied:
+    campaign, version, shard, dag_id, _ = found
+    store.execute(query("campaigns/revise"), values | {"campaign": campaign, "version": version + 1})
+    return Applied(campaign, version + 1, True, dag_id, shard)
