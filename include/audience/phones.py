@@ -16,7 +16,6 @@ stranger.
 """
 
 import re
-import unicodedata
 
 from include.audience.reasons import (
     EMPTY,
@@ -47,6 +46,8 @@ _IGNORED = dict.fromkeys(
         "\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff",
     )
 )
+# Full-width forms only: other compatibility forms of digits (², ①) are remarks, not part of a number.
+_NARROW = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
 _APOSTROPHES = "'`\u2018\u2019\u00b4\u02bc"
 _SCIENTIFIC = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]*)?[eE][+-]?[0-9]+")
 _DIGITS = re.compile(r"\+?[0-9]+")
@@ -68,7 +69,7 @@ def normalise(raw: str) -> PhoneResult:
 
 
 def _normalise_anything(raw: str) -> PhoneResult:
-    text = unicodedata.normalize("NFKC", raw).strip().lstrip(_APOSTROPHES)
+    text = raw.translate(_NARROW).strip().lstrip(_APOSTROPHES)
     if _SCIENTIFIC.fullmatch(text.strip()):
         return None, SCIENTIFIC_NOTATION
     text = text.rstrip().removesuffix(".0").translate(_IGNORED)
