@@ -192,7 +192,9 @@ class AgentFleet:
     def _some(self, lines: Sequence[int]) -> list[AgentThread]:
         unknown = [line for line in lines if line not in self._threads]
         if unknown:
-            raise ValueError(f"There is no agent for line {unknown[0]}; there are {', '.join(map(str, self._threads))}.")
+            raise ValueError(
+                f"There is no agent for line {unknown[0]}; there are {', '.join(map(str, self._threads))}."
+            )
         return [thread for line, thread in self._threads.items() if not lines or line in lines]
 
 

@@ -7,11 +7,11 @@ What it does with a row, one committed transaction for each arrow, in batches::
                                 carrier's own memory)
 
 It keeps a watermark: rows are looked for above the highest ``seqno`` it has seen, never below, so a row that becomes
-visible late is never sent. That is the real agent's behaviour, and the reason why writers take turns. The read is a plain
-snapshot read; a locking one would wait for open transactions and hide the writers' mistake.
+visible late is never sent. That is the real agent's behaviour, and the reason why writers take turns. The read is a
+plain snapshot read; a locking one would wait for open transactions and hide the writers' mistake.
 
-Rows for the future are seen once, remembered and looked at again when they are due. A new agent starts from watermark 0:
-what is waiting is sent, what an earlier one had in work is continued where it stood and not handed over again.
+Rows for the future are seen once, remembered and looked at again when they are due. A new agent starts from watermark
+0: what is waiting is sent, what an earlier one had in work is continued where it stood and not handed over again.
 """
 
 import heapq
@@ -19,6 +19,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import MySQLdb
@@ -127,10 +128,8 @@ class LineAgent:
         """Close the connection; the memory stays."""
         conn, self._conn, self.thread_id = self._conn, None, None
         if conn is not None:
-            try:
+            with suppress(MySQLdb.Error):  # it may be lost already
                 conn.close()
-            except MySQLdb.Error:
-                pass  # it was lost already
 
     def turn(self, allowance: int) -> int:
         """Take at most ``allowance`` new rows, and move every batch that is due one state on.
@@ -176,7 +175,9 @@ class LineAgent:
                 self._commit()
                 return 0
             now = time.monotonic()
-            waiting = [(now + min(float(wait), LOOK_AGAIN), seqno) for rsv1, seqno, wait in rows if rsv1 == "1" and wait > 0]
+            waiting = [
+                (now + min(float(wait), LOOK_AGAIN), seqno) for rsv1, seqno, wait in rows if rsv1 == "1" and wait > 0
+            ]
             free = [seqno for rsv1, seqno, wait in rows if rsv1 == "1" and wait <= 0]
             for where in _conditions(free):
                 cursor.execute(f"UPDATE {self.table} SET rsv1 = '2' WHERE ({where}) AND rsv1 = '1'")

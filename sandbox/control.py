@@ -1,4 +1,4 @@
-"""The switches of running agents from outside: ``python -m sandbox.control SOCKET stop|start|slow N|restart|cut|freeze``.
+"""The switches of running agents from outside: ``python -m sandbox.control SOCKET stop``, ``slow 500``, ``cut 1 2`` …
 
 One command is one line of text, its answer one line of JSON. Every command takes line numbers at its end; without them
 it means all lines. ``status`` says what each agent is doing.
@@ -13,7 +13,7 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class Switches(Protocol):
@@ -91,7 +91,7 @@ class ControlServer:
         self._server.server_close()
 
 
-def send(address: str, *words: str) -> dict[str, object]:
+def send(address: str, *words: str) -> dict[str, Any]:
     """Give one order to the agents that listen at ``address``; their answer.
 
     :raises OSError: nobody listens there.
@@ -102,7 +102,7 @@ def send(address: str, *words: str) -> dict[str, object]:
         connection.connect(("127.0.0.1", int(address)) if address.isdigit() else address)
         connection.sendall(" ".join(words).encode() + b"\n")
         with connection.makefile("rb") as answers:
-            answer: dict[str, object] = json.loads(answers.readline() or b'{"error": "no answer"}')
+            answer: dict[str, Any] = json.loads(answers.readline() or b'{"error": "no answer"}')
     return answer
 
 

@@ -1,4 +1,4 @@
-"""What becomes of a message at the carrier: decided by a seed and the number alone, so a test can know it beforehand."""
+"""What becomes of a message at the carrier: decided by a seed and the number alone, so a test can know beforehand."""
 
 import zlib
 from collections.abc import Mapping

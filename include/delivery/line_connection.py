@@ -29,7 +29,9 @@ def connect_line(url: str, **options: object) -> Connection:
         return MySQLdb.connect(**arguments)
     except MySQLdb.OperationalError as error:
         if error.args and error.args[0] in GONE:
-            raise Unavailable(f"The SMS line's database does not answer: {error.args[-1]}. Check that it runs.") from error
+            raise Unavailable(
+                f"The SMS line's database does not answer: {error.args[-1]}. Check that it runs."
+            ) from error
         raise
 
 

@@ -22,7 +22,9 @@ def months_from(year: int, month: int, count: int) -> list[str]:
 def test_a_second_creation_changes_nothing(connect: Connect) -> None:
     conn = connect()
     cursor = conn.cursor()
-    cursor.execute("INSERT INTO SMSQ_SEND_1 (dest_no, call_back, msg_contents, sendreq_time) VALUES ('1', '2', 'x', NOW())")
+    cursor.execute(
+        "INSERT INTO SMSQ_SEND_1 (dest_no, call_back, msg_contents, sendreq_time) VALUES ('1', '2', 'x', NOW())"
+    )
     conn.commit()
     create_line_tables(conn, [1, 2, 3])
     cursor.execute("SELECT COUNT(*) FROM SMSQ_SEND_1")
@@ -51,10 +53,9 @@ def test_queue_and_log_tables_have_the_same_columns(connect: Connect) -> None:
         return list(cursor.fetchall())
 
     assert columns("SMSQ_SEND_3") == columns(log_tables(conn, 3)[0])
-    assert [name for name, *_ in columns("SMSQ_SEND_3")] == (
-        "seqno dest_no call_back subject msg_contents msg_type sendreq_time status_code rsv1 app_etc1 app_etc2 mobsend_time"
-        " repmsg_recvtm file_name1 file_name2 file_name3 k_template_code k_next_type"
-    ).split()
+    wanted = """seqno dest_no call_back subject msg_contents msg_type sendreq_time status_code rsv1 app_etc1 app_etc2
+        mobsend_time repmsg_recvtm file_name1 file_name2 file_name3 k_template_code k_next_type"""
+    assert [name for name, *_ in columns("SMSQ_SEND_3")] == wanted.split()
 
 
 @pytest.mark.parametrize(
@@ -75,8 +76,8 @@ def test_the_monthly_event_creates_the_tables_of_two_months_later(connect: Conne
 def test_the_event_runs_on_the_25th_and_calls_that_procedure(connect: Connect) -> None:
     cursor = connect().cursor()
     cursor.execute(
-        "SELECT interval_value, interval_field, starts, status, event_definition, time_zone FROM information_schema.events"
-        " WHERE event_schema = DATABASE()"
+        "SELECT interval_value, interval_field, starts, status, event_definition, time_zone"
+        " FROM information_schema.events WHERE event_schema = DATABASE()"
     )
     assert cursor.fetchall() == (
         ("1", "MONTH", datetime(2026, 1, 25, 3), "ENABLED", "CALL BONGSU_LOG_TABLES(2)", "+09:00"),
