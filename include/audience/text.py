@@ -37,9 +37,7 @@ class TextTable(Table):
         super().__init__(path)
         given = None if delimiter is None else _NAMED_DELIMITERS.get(delimiter.lower(), delimiter)
         if given is not None and (len(given) != 1 or given in '"\r\n'):
-            raise Refused(
-                f"{path.name}: {delimiter!r} is no delimiter. Use one character, for example a comma, or tab"
-            )
+            raise Refused(f"{path.name}: {delimiter!r} is no delimiter. Use one character, for example a comma, or tab")
         self._delimiter = given
         self.encoding = self._find_encoding(encoding)
         self.delimiter = given or _find_delimiter(path, self.encoding)
@@ -142,6 +140,8 @@ class _Scan:
 
 
 def _scan(path: Path, encoding: str) -> _Scan:
+    # Errors of utf-8-sig count their place from behind the BOM; those of utf-8 from the beginning.
+    encoding = "utf-8" if encoding == "utf-8-sig" else encoding
     decoder = codecs.getincrementaldecoder(encoding)()
     control: tuple[int, int] | None = None
     position = extra = 0
@@ -169,9 +169,7 @@ def _known_encoding(wanted: str, path: Path) -> str:
         name = codecs.lookup(wanted).name
         "".encode(name)
     except (LookupError, UnicodeError):
-        raise Refused(
-            f"{path.name}: there is no encoding {wanted}. Use utf-8 or cp949, or leave it out"
-        ) from None
+        raise Refused(f"{path.name}: there is no encoding {wanted}. Use utf-8 or cp949, or leave it out") from None
     if name.startswith(("utf-16", "utf-32")):
         raise MalformedFile(path.name, None, f"{wanted} is not read", _SAVE_AS)
     return {"utf-8": "utf-8-sig", "euc_kr": "cp949"}.get(name, name)

@@ -47,11 +47,11 @@ class WorkbookTable(Table):
 
     @contextmanager
     def _records(self) -> Iterator[Iterator[Row]]:
-        try:
-            book = load_workbook(self.path, read_only=True, data_only=True)
-        except _BROKEN as error:
-            raise self._broken(None) from error
-        try:
+        with self.path.open("rb") as file:  # opened here, because openpyxl refuses a path by its ending
+            try:
+                book = load_workbook(file, read_only=True, data_only=True)
+            except _BROKEN as error:
+                raise self._broken(None) from error
             names = [worksheet.title for worksheet in book.worksheets]
             if not names:
                 raise self.malformed(None, "it has no sheet with cells", _FIX)
@@ -63,8 +63,6 @@ class WorkbookTable(Table):
                 [value if type(value) is str else _shown(value) for value in cells]
                 for cells in worksheet.iter_rows(values_only=True)
             )
-        finally:
-            book.close()
 
     def _explain(self, error: Exception, row: int) -> MalformedFile | None:
         return self._broken(row) if isinstance(error, _BROKEN) else None
