@@ -1,0 +1,171 @@
+"""The DAG of a campaign: the same shape for every one, built from its manifest entry alone.
+
+Building it reads no file, no database and no clock, so the same entry gives the same serialized bytes
+anywhere.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow.sdk import (
+    DAG,
+    Asset,
+    CronTriggerTimetable,
+    ExceptionRetryPolicy,
+    Param,
+    RetryAction,
+    RetryRule,
+)
+
+# The SDK's own EventsTimetable cannot be serialized in 3.3.2 (KeyError '_summary', apache/airflow#69401).
+from airflow.timetables.events import EventsTimetable
+from pendulum import DateTime, instance
+
+from include.campaigns.manifest import Entry
+from include.errors import HandOverError, Refused
+from operators.aggregate_results import AggregateResultsOperator
+from operators.chunk_recipients import ChunkRecipientsOperator
+from operators.collect_receipts import CollectReceiptsOperator
+from operators.dedupe_targets import DedupeTargetsOperator
+from operators.dispatch import DispatchChunkOperator
+from operators.guard import GuardOperator
+from operators.import_targets import ImportTargetsOperator
+from operators.line_pools import pool_of
+from operators.validate_targets import ValidateTargetsOperator
+
+# A template and not an XComArg, which would draw an arrow from the guard to every task.
+RUN_ID = "{{ ti.xcom_pull(task_ids='guard')['run_id'] }}"
+RETRY_DELAY = timedelta(seconds=30)
+RETRY_POLICY = ExceptionRetryPolicy(
+    rules=[
+        RetryRule(exception=Refused, action=RetryAction.FAIL, reason="Refused: the same again gives the same answer"),
+        RetryRule(
+            exception=HandOverError, action=RetryAction.FAIL, reason="A person has to look before anything moves"
+        ),
+    ]
+)
+
+TASK_DOCS = {
+    "guard": "Decides whether the run may go (its time, the campaign's window and state, quiet hours, kill switch) and "
+    "keeps the definition as it is now for all later tasks. When it may not go, everything after it is skipped.",
+    "import_targets": "Reads the customer file into the store, encrypted, row by row.",
+    "validate_targets": "Checks every row and then the whole file against the gate of the definition. "
+    "A failed gate ends the run before anything is sent.",
+    "dedupe_targets": "Leaves out repeated numbers, refusals and missing consent, and freezes who will be written to.",
+    "chunk_recipients": "Cuts the frozen audience into chunks and deals them to the lines.",
+    "dispatch": "Hands one chunk over to its line, exactly once: retrying or clearing it sends nothing twice.",
+    "collect_receipts": "Waits for the results, without holding a worker, until every message has one or the window "
+    "closes; what is open then is expired.",
+    "aggregate_results": "Counts the run, checks that its books close and stores the report.",
+}
+
+
+def build_dag(entry: Entry) -> DAG:
+    """The DAG of one manifest entry."""
+    dag = DAG(
+        dag_id=entry.dag_id,
+        dag_display_name=f"{entry.title} ({entry.tenant})",
+        description=f"{entry.title}, v{entry.version}",
+        doc_md=entry.doc_md,
+        schedule=_schedule(entry),
+        start_date=_moment(entry.start_date),
+        # One planned moment: the run is made even when the scheduler was late, and the guard decides. Without catchup
+        # a parse between the moment and the scheduler's next look would lose it without a trace.
+        catchup="at" in entry.schedule,
+        max_active_runs=1,
+        is_paused_upon_creation=True,
+        default_args={
+            "owner": entry.owner,
+            "retries": entry.retries,
+            "retry_delay": RETRY_DELAY,
+            "retry_policy": RETRY_POLICY,
+            "priority_weight": entry.priority,
+            "weight_rule": "absolute",
+        },
+        params=_form(),
+        tags=sorted(entry.tags),
+    )
+    with dag:
+        _tasks(entry)
+    return dag
+
+
+def report_asset(entry: Entry) -> Asset:
+    """The campaign's report, of which every finished run makes a new one."""
+    return Asset(uri=f"bongsu://report/{entry.tenant}/{entry.slug}", name=f"report {entry.tenant} {entry.slug}")
+
+
+def _tasks(entry: Entry) -> None:
+    guard = GuardOperator(
+        task_id="guard", tenant_id=entry.tenant_id, campaign_id=entry.campaign_id, doc_md=TASK_DOCS["guard"]
+    )
+    stage = {"tenant_id": entry.tenant_id, "run_id": RUN_ID}
+
+    def named(task_id: str) -> dict[str, Any]:
+        return {"task_id": task_id, "doc_md": TASK_DOCS[task_id], **stage}
+
+    imported = ImportTargetsOperator(**named("import_targets"))
+    validated = ValidateTargetsOperator(**named("validate_targets"))
+    deduped = DedupeTargetsOperator(**named("dedupe_targets"))
+    chunked = ChunkRecipientsOperator(**named("chunk_recipients"))
+    dispatched = DispatchChunkOperator.partial(
+        **named("dispatch"),
+        lines=entry.lines,
+        test_line=entry.test_line,
+        # the instances are moved to their own line's pool by operators/line_pools.py
+        pool=pool_of(entry.lines[0]),
+        map_index_template="{{ chunk_label }}",
+    ).expand(chunk_no=chunked.output)
+    collected = CollectReceiptsOperator(**named("collect_receipts"))
+    aggregated = AggregateResultsOperator(**named("aggregate_results"), outlets=[report_asset(entry)])
+    guard >> imported >> validated >> deduped >> chunked >> dispatched >> collected >> aggregated
+
+
+def _schedule(entry: Entry) -> EventsTimetable | CronTriggerTimetable | None:
+    if "at" in entry.schedule:
+        return EventsTimetable(
+            [_moment(entry.schedule["at"])],
+            description=f"once, {_moment(entry.schedule['at']).in_timezone(entry.timezone):%Y-%m-%d %H:%M %Z}",
+        )
+    if "cron" in entry.schedule:
+        return CronTriggerTimetable(entry.schedule["cron"], timezone=entry.timezone)
+    return None
+
+
+def _moment(value: str) -> DateTime:
+    return instance(datetime.fromisoformat(value))
+
+
+def _form() -> dict[str, Param]:
+    """The trigger form: what a person may ask of one run."""
+    return {
+        "test_send": Param(
+            False,
+            type="boolean",
+            title="Test send",
+            description="Send over the test line, apart from real traffic.",
+            section="Test",
+        ),
+        "override_quiet_hours": Param(
+            False,
+            type="boolean",
+            title="Send in quiet hours",
+            description="Advertising does not start at night. Needs a reason and is kept in the audit log.",
+            section="Exceptions",
+        ),
+        "override_reason": Param(
+            "",
+            type="string",
+            maxLength=500,
+            title="Reason",
+            description="Why this run goes out in quiet hours.",
+            section="Exceptions",
+        ),
+        "allow_backfill": Param(
+            False,
+            type="boolean",
+            title="Allow a backfill to send",
+            description="A backfill sends now what was due in the past; without this it sends nothing.",
+            section="Exceptions",
+        ),
+    }

@@ -1,0 +1,48 @@
+"""What every loader in ``dags/`` does: one manifest into DAGs.
+
+When Airflow parses the file only to run a task, one DAG is built instead of a hundred. A manifest that
+is missing or broken raises, so that Airflow keeps the DAGs it knows.
+"""
+
+from pathlib import Path
+
+from airflow.sdk import DAG, get_parsing_context
+
+from include.campaigns.manifest import BrokenManifest, read_errors, read_manifest
+from include.errors import BongsuError
+from include.settings import settings
+from operators.campaign_dag import build_dag
+
+
+class WrongDefinitions(BongsuError):
+    """Definitions that cannot be used; their campaigns keep the last good version."""
+
+
+def build_dags(loader: Path) -> dict[str, DAG]:
+    """The DAGs of the loader ``campaigns_NN.py`` by id; only the one asked for when a task is about to run.
+
+    :raises BrokenManifest: the manifest is missing or broken.
+    """
+    path = settings().manifests / f"{loader.stem}.json"
+    entries = read_manifest(path)
+    wanted = get_parsing_context().dag_id
+    if wanted is not None:
+        entries = [entry for entry in entries if entry.dag_id == wanted]
+        if not entries:
+            raise BrokenManifest(path, f"the manifest has no {wanted}")
+    return {entry.dag_id: build_dag(entry) for entry in entries}
+
+
+def raise_definition_errors() -> None:
+    """Show the definitions that cannot be used as one import error.
+
+    :raises WrongDefinitions: there are any.
+    """
+    if get_parsing_context().dag_id is not None:
+        return
+    found = read_errors(settings().manifests)
+    if found:
+        raise WrongDefinitions(
+            f"{len(found)} definitions cannot be used. Their campaigns keep the last good version.\n"
+            + "\n".join(f"{error.source}: {error.message}" for error in found)
+        )
