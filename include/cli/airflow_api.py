@@ -75,9 +75,7 @@ class Airflow:
         if response.status_code == 404:
             return None
         if response.is_error:
-            raise AirflowRefused(
-                f"Airflow refused {method} {path}: {response.status_code} {response.text[:500]}"
-            )
+            raise AirflowRefused(f"Airflow refused {method} {path}: {response.status_code} {response.text[:500]}")
         return response.json() if response.content else {}
 
     def _sign_in(self) -> None:
@@ -97,10 +95,7 @@ class Airflow:
         Airflow's own way needs a DAG that it knows from that file. A file whose first DAG is yet to come is
         touched, which the DAG processor notices within seconds when it shares our disk.
         """
-        if (
-            dag is not None
-            and self.call("PUT", f"/api/v2/parseDagFile/{quote(dag['file_token'])}") is not None
-        ):
+        if dag is not None and self.call("PUT", f"/api/v2/parseDagFile/{quote(dag['file_token'])}") is not None:
             return
         if dag_file.is_file():
             dag_file.touch()

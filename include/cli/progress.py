@@ -110,9 +110,7 @@ def _row(stage: str, tasks: Sequence[Task], seen: Snapshot) -> Row:
 
 
 def _counts(counts: Mapping[str, object]) -> str:
-    return " · ".join(
-        f"{name.replace('_', ' ')} {value:,}" for name, value in counts.items() if isinstance(value, int)
-    )
+    return " · ".join(f"{name.replace('_', ' ')} {value:,}" for name, value in counts.items() if isinstance(value, int))
 
 
 class Display:

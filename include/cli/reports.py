@@ -10,9 +10,7 @@ import typer
 
 from include.cli.output import DONE, FAILED, REFUSED, answer, clear_errors, say
 
-Tenant = Annotated[
-    str | None, typer.Option(help="Whose campaign; needed when several tenants have one called so.")
-]
+Tenant = Annotated[str | None, typer.Option(help="Whose campaign; needed when several tenants have one called so.")]
 
 
 def report(
@@ -73,9 +71,7 @@ def suppress(
         bool,
         typer.Option("--opted-out", help="The people refused it themselves; reported under that reason."),
     ] = False,
-    column: Annotated[
-        str | None, typer.Option(help="Header of the numbers' column; by default the first.")
-    ] = None,
+    column: Annotated[str | None, typer.Option(help="Header of the numbers' column; by default the first.")] = None,
 ) -> None:
     """Import phone numbers that a tenant must never write to. All of the file, or nothing of it."""
     with clear_errors():

@@ -18,9 +18,7 @@ def run(
         typer.Option("--in-process", help="Run the DAG's tasks in one process, without Airflow's services."),
     ] = False,
     test_send: Annotated[bool, typer.Option("--test-send", help="Hand over to the test line only.")] = False,
-    timeout: Annotated[
-        float, typer.Option(help="Give up watching after so many minutes; 0 waits to the end.")
-    ] = 0,
+    timeout: Annotated[float, typer.Option(help="Give up watching after so many minutes; 0 waits to the end.")] = 0,
 ) -> None:
     """Apply a definition, run its campaign now, show how it goes, print the report.
 
@@ -48,19 +46,14 @@ def run(
                 else:
                     code = run_flow.run_in_airflow(applied, report, limit, test_send)
             except KeyboardInterrupt:
-                say(
-                    "\nInterrupted. "
-                    + _what_now(applied, in_process, services.embedded and not home.keep.exists())
-                )
+                say("\nInterrupted. " + _what_now(applied, in_process, services.embedded and not home.keep.exists()))
                 raise typer.Exit(INTERRUPTED) from None
         raise typer.Exit(code)
 
 
 def _what_now(applied: Applied, in_process: bool, stops: bool) -> str:
     if in_process:
-        return (
-            "The run has stopped. What was handed over stays handed over; see bongsu report " + applied.slug
-        )
+        return "The run has stopped. What was handed over stays handed over; see bongsu report " + applied.slug
     if stops:
         return (
             "The services stop with this command, and the run with them. Nothing is lost or sent twice: "

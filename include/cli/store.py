@@ -45,7 +45,5 @@ def owner_of(campaign: str, tenant: str | None) -> str:
     if not rows:
         raise BongsuError(f"There is no campaign {campaign!r}. Apply one with: bongsu apply FILE")
     if len(rows) > 1:
-        raise Ambiguous(
-            f"Tenants {', '.join(slug for (slug,) in rows)} have a campaign {campaign!r}; add --tenant"
-        )
+        raise Ambiguous(f"Tenants {', '.join(slug for (slug,) in rows)} have a campaign {campaign!r}; add --tenant")
     return str(rows[0][0])

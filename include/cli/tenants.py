@@ -15,9 +15,7 @@ def add(
     slug: Annotated[str, typer.Argument(help="Short name: small letters, digits and hyphens.")],
     title: Annotated[str, typer.Option(help="Name for people; by default the short name.")] = "",
     parent: Annotated[str, typer.Option(help="Tenant above it, which sees all it has.")] = "",
-    line_group: Annotated[
-        str, typer.Option(help="Lines it may use, such as bulk-1; by default all bulk lines.")
-    ] = "",
+    line_group: Annotated[str, typer.Option(help="Lines it may use, such as bulk-1; by default all bulk lines.")] = "",
     timezone: Annotated[str, typer.Option(help="Where its people live.")] = "Asia/Seoul",
 ) -> None:
     """Add a tenant. The lines of its group are the only ones its campaigns use."""

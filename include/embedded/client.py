@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from include.embedded.processes import ROOT, base_environment, last_lines
 from include.embedded.state import Home, Level, is_locked, load_secrets, read_json, shared_lock, write_json
 from include.errors import BongsuError
@@ -66,16 +68,12 @@ def ensure(level: Level, say: Say) -> Iterator[Services]:
         yield Services(level, False, dict(os.environ))
         return
     home.create()
-    if (stopping := read_json(home.endpoints).get("stopping")) and is_locked(home.supervisor_lock):
+    if stopping := board_of(home).get("stopping"):
         say("waiting for the services to finish stopping")
     with shared_lock(home.clients_lock):
         board = _wait(home, level, say, quiet=bool(not stopping and _is_up(home, level)))
         environment = service_environment(home, board["ports"])
-        product = {
-            name: value
-            for name, value in environment.items()
-            if name.startswith(("BONGSU_", "AIRFLOW_CONN_"))
-        }
+        product = {name: value for name, value in environment.items() if name.startswith(("BONGSU_", "AIRFLOW_CONN_"))}
         before = dict(os.environ)
         os.environ.update(product)
         settings.cache_clear()
@@ -96,8 +94,15 @@ def service_environment(home: Home, ports: dict[str, int]) -> dict[str, str]:
 
 
 def board_of(home: Home) -> dict[str, Any]:
-    """What runs now; empty when no supervisor is there."""
-    return read_json(home.endpoints) if is_locked(home.supervisor_lock) else {}
+    """What runs now; empty when no supervisor is there, or when what is written is a dead one's."""
+    if not is_locked(home.supervisor_lock):
+        return {}
+    board = read_json(home.endpoints)
+    try:
+        alive = psutil.Process(board["supervisor"]).status() != psutil.STATUS_ZOMBIE
+    except (KeyError, psutil.Error):
+        return {}
+    return board if alive else {}
 
 
 def _is_up(home: Home, level: Level) -> bool:
@@ -127,9 +132,7 @@ def _wait(home: Home, level: Level, say: Say, *, quiet: bool) -> dict[str, Any]:
         if int(read_json(home.wanted).get("level", 0)) < level:
             write_json(home.wanted, {"level": int(level)})
         board = board_of(home)
-        services = {
-            name: one for name, one in board.get("services", {}).items() if one.get("level", 0) <= level
-        }
+        services = {name: one for name, one in board.get("services", {}).items() if one.get("level", 0) <= level}
         for name, service in services.items():
             if service["state"] == "failed":
                 raise ServicesFailed(
@@ -195,9 +198,7 @@ def stop_all(home: Home, seconds: float = 60) -> bool:
     limit = time.monotonic() + seconds
     while is_locked(home.supervisor_lock):
         if time.monotonic() > limit:
-            raise ServicesFailed(
-                f"The supervisor (process {pid}) does not stop; its log: {home.log('supervisor')}"
-            )
+            raise ServicesFailed(f"The supervisor (process {pid}) does not stop; its log: {home.log('supervisor')}")
         time.sleep(0.1)
     return True
 

@@ -120,9 +120,7 @@ def _initialise(site: Site, data: Path) -> None:
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(mode=0o700)
     user = pwd.getpwuid(os.geteuid()).pw_name
-    statements = [
-        f"CREATE DATABASE IF NOT EXISTS mysql;\nUSE mysql;\nSET @auth_root_socket='{user}';\n".encode()
-    ]
+    statements = [f"CREATE DATABASE IF NOT EXISTS mysql;\nUSE mysql;\nSET @auth_root_socket='{user}';\n".encode()]
     statements += [(_shared_files() / name).read_bytes() for name in SYSTEM_TABLES]
     with site.home.log("mariadb").open("ab") as output:
         subprocess.run(
@@ -154,9 +152,7 @@ def _shared_files() -> Path:
     ):
         if (folder / SYSTEM_TABLES[0]).is_file():
             return folder
-    raise BongsuError(
-        f"MariaDB's {SYSTEM_TABLES[0]} was not found; reinstall the package mariadb-server-core"
-    )
+    raise BongsuError(f"MariaDB's {SYSTEM_TABLES[0]} was not found; reinstall the package mariadb-server-core")
 
 
 def _answers(site: Site) -> bool:

@@ -93,9 +93,7 @@ def _lend_user(user: str, *paths: Path) -> None:
     try:
         pwd.getpwnam(user)
     except KeyError:
-        subprocess.run(
-            ["useradd", "--system", "--shell", "/usr/sbin/nologin", user], check=True, env=os.environ
-        )
+        subprocess.run(["useradd", "--system", "--shell", "/usr/sbin/nologin", user], check=True, env=os.environ)
     for path in paths:
         for folder in (path, *path.parents):
             mode = folder.stat().st_mode
@@ -151,6 +149,7 @@ def _initialise(site: Site, data: Path, user: str) -> None:
                 env=base_environment(site.home.path),
                 cwd="/",
                 user=user or None,
+                group=pwd.getpwnam(user).pw_gid if user else None,
                 extra_groups=[] if user else None,
             )
     finally:
@@ -162,15 +161,11 @@ def _initialise(site: Site, data: Path, user: str) -> None:
 def _set_up(site: Site) -> bool:
     """Create the roles and databases that are missing; false while the server does not answer yet."""
     try:
-        with psycopg.connect(
-            site.store_url("postgres", "postgres"), autocommit=True, connect_timeout=3
-        ) as server:
+        with psycopg.connect(site.store_url("postgres", "postgres"), autocommit=True, connect_timeout=3) as server:
             for role in ROLES:
                 known = server.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone()
                 statement = "ALTER ROLE {} LOGIN PASSWORD {}" if known else "CREATE ROLE {} LOGIN PASSWORD {}"
-                server.execute(
-                    sql.SQL(statement).format(sql.Identifier(role), sql.Literal(site.secrets[role]))
-                )
+                server.execute(sql.SQL(statement).format(sql.Identifier(role), sql.Literal(site.secrets[role])))
             for database, owner in DATABASES.items():
                 if not server.execute("SELECT 1 FROM pg_database WHERE datname = %s", [database]).fetchone():
                     names = (sql.Identifier(database), sql.Identifier(owner))

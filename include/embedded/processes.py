@@ -91,9 +91,7 @@ def left_over(home: Path, spare: Iterable[int] = ()) -> list[psutil.Process]:
                 continue
             found[process.pid] = process
             # A server's own workers may have overwritten their environment; they go with their parent.
-            found |= {
-                child.pid: child for child in process.children(recursive=True) if child.pid not in spared
-            }
+            found |= {child.pid: child for child in process.children(recursive=True) if child.pid not in spared}
     return list(found.values())
 
 

@@ -120,8 +120,7 @@ def load_secrets(home: Home) -> dict[str, str]:
     known: dict[str, str] = read_json(path)
     if path.exists() and not known:
         raise RuntimeError(
-            f"{path} cannot be read. It holds the databases' passwords: restore it, "
-            f"or remove {home.path} to start anew"
+            f"{path} cannot be read. It holds the databases' passwords: restore it, or remove {home.path} to start anew"
         )
     missing = {name: secrets.token_urlsafe(18) for name in PASSWORDS if name not in known}
     if "fernet_key" not in known:

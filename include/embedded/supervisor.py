@@ -134,9 +134,7 @@ class Keeper(threading.Thread):
             stop(self.process, self.service.stop_signal, 5)
             return True
         end = (
-            f"ended with code {code}"
-            if code is not None
-            else f"was not ready after {self.service.ready_seconds:.0f} s"
+            f"ended with code {code}" if code is not None else f"was not ready after {self.service.ready_seconds:.0f} s"
         )
         self._failed(end)
         stop(self.process, self.service.stop_signal, 5)
@@ -196,10 +194,7 @@ class Supervisor:
         self._raise_to(level)
         while not self.told_to_stop.wait(POLL_SECONDS):
             self._raise_to(wanted_level(self.home))
-            if (
-                not self._somebody_stays()
-                and (alone := try_lock(self.home.clients_lock, shared=False)) is not None
-            ):
+            if not self._somebody_stays() and (alone := try_lock(self.home.clients_lock, shared=False)) is not None:
                 # Held until this process ends: a command that comes now waits, then starts anew.
                 log.info("nobody needs the services any more (lock %d)", alone)
                 break
@@ -228,19 +223,13 @@ class Supervisor:
         # Airflow first, so that nothing asks a database that is gone; databases last.
         for level in sorted({service.level for service in self.services}, reverse=True):
             threads = [
-                threading.Thread(target=keeper.end)
-                for keeper in self.keepers.values()
-                if keeper.service.level == level
+                threading.Thread(target=keeper.end) for keeper in self.keepers.values() if keeper.service.level == level
             ]
             for thread in threads:
                 thread.start()
             for thread in threads:
                 thread.join()
-            up = [
-                keeper.process.pid
-                for keeper in self.keepers.values()
-                if keeper.process and not keeper.over.is_set()
-            ]
+            up = [keeper.process.pid for keeper in self.keepers.values() if keeper.process and not keeper.over.is_set()]
             if count := sweep(self.home.path, spare=up):
                 log.warning("ended %d processes that had outlived their service", count)
         self.home.wanted.unlink(missing_ok=True)
@@ -262,7 +251,8 @@ def main(home_path: str, level: str) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     log.info("supervisor %d of %s starts (lock %d)", os.getpid(), home.path, lock)
-    home.wanted.unlink(missing_ok=True)
+    for stale in (home.endpoints, home.wanted):
+        stale.unlink(missing_ok=True)
     if count := sweep(home.path):
         log.warning("ended %d processes of an earlier session", count)
     supervisor = Supervisor(home)

@@ -61,7 +61,7 @@ def test_a_replaced_file_leaves_no_draft_behind(home: Home) -> None:
     write_json(home.endpoints, {"a": 1})
     write_json(home.endpoints, {"a": 2})
     assert json.loads(home.endpoints.read_text()) == {"a": 2}
-    assert os.listdir(home.path) == ["endpoints.json"]
+    assert [path.name for path in home.path.iterdir()] == ["endpoints.json"]
 
 
 def test_a_socket_path_is_short_enough_even_for_a_deep_home(tmp_path: Path) -> None:

@@ -1,0 +1,199 @@
+"""The embedded services under a violent hand: whatever is killed, nothing stays behind or blocks the next start."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from include.embedded.client import board_of
+from include.embedded.processes import ROOT, left_over
+from include.embedded.state import Home, is_locked, read_json
+
+pytestmark = [pytest.mark.services, pytest.mark.slow]
+
+GONE_SECONDS = 15.0
+CLIENT = """
+import sys, time
+from include.embedded.client import ensure
+from include.embedded.state import Level
+with ensure(Level.databases, lambda line: print(line, file=sys.stderr, flush=True)) as services:
+    from include.settings import settings
+    from include.store import connect
+    with connect(settings().platform_url) as store:
+        print("tenants", store.execute("SELECT count(*) FROM tenants").fetchone()[0], flush=True)
+    time.sleep(float(sys.argv[1]))
+"""
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[Home]:
+    """A state directory of its own; the databases in it are made once.
+
+    It is not below pytest's own folder: another pytest that starts closes that to the server's system user.
+    """
+    (parent := ROOT / ".bongsu" / "test").mkdir(parents=True, exist_ok=True)
+    home = Home(Path(tempfile.mkdtemp(prefix="services-", dir=parent)))
+    yield home
+    if pid := board_of(home).get("supervisor"):
+        os.kill(pid, signal.SIGTERM)
+        assert wait_until(lambda: not is_locked(home.supervisor_lock), GONE_SECONDS)
+    shutil.rmtree(home.path, ignore_errors=True)
+
+
+def environment(home: Home) -> dict[str, str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("BONGSU_", "AIRFLOW_"))}
+    return {**clean, "BONGSU_HOME": str(home.path), "PYTHONPATH": str(ROOT)}
+
+
+@contextmanager
+def client(home: Home, seconds: float = 120) -> Iterator[subprocess.Popen[str]]:
+    """A command that has the databases and holds them."""
+    command = [sys.executable, "-c", CLIENT, str(seconds)]
+    process = subprocess.Popen(command, env=environment(home), cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "tenants 1\n"
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def bongsu(home: Home, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "include.cli", *arguments]
+    return subprocess.run(command, env=environment(home), cwd=ROOT, capture_output=True, text=True, timeout=120)
+
+
+def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
+    limit = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > limit:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def processes_in(home: Home) -> list[str]:
+    """Every process of the home: found by the marker, or by an argument that names it."""
+    found = {process.pid for process in left_over(home.path)}
+    for process in psutil.process_iter():
+        try:
+            if any(str(home.path) in argument for argument in process.cmdline()):
+                found.add(process.pid)
+        except psutil.Error:
+            continue
+    return [" ".join(psutil.Process(pid).cmdline()) for pid in found if psutil.pid_exists(pid)]
+
+
+def test_a_killed_command_leaves_nothing_running(home: Home) -> None:
+    with client(home) as command:
+        assert any("postgres" in line for line in processes_in(home))
+        command.kill()
+        command.wait()
+        assert wait_until(lambda: not processes_in(home), GONE_SECONDS), processes_in(home)
+    assert not home.endpoints.exists()
+
+
+def test_ctrl_c_leaves_nothing_running(home: Home) -> None:
+    with client(home) as command:
+        command.send_signal(signal.SIGINT)
+        command.wait(30)
+        assert wait_until(lambda: not processes_in(home), GONE_SECONDS), processes_in(home)
+
+
+def test_a_killed_supervisor_takes_the_services_along_and_the_next_start_works(home: Home) -> None:
+    with client(home):
+        os.kill(board_of(home)["supervisor"], signal.SIGKILL)
+        assert wait_until(lambda: not processes_in(home), GONE_SECONDS), processes_in(home)
+        with client(home):
+            pass
+
+
+def test_left_over_servers_do_not_block_the_next_start(home: Home) -> None:
+    with client(home):
+        board = board_of(home)
+        servers = [psutil.Process(board["services"][name]["pid"]) for name in ("postgres", "mariadb")]
+        # Stopped processes cannot follow the signal that the supervisor's death sends them.
+        for server in servers:
+            server.suspend()
+        os.kill(board["supervisor"], signal.SIGKILL)
+        try:
+            with client(home):
+                assert not any(server.is_running() for server in servers)
+        finally:
+            for server in servers:
+                if server.is_running():
+                    server.resume()
+
+
+def test_a_service_that_dies_is_started_again(home: Home) -> None:
+    with client(home):
+        before = board_of(home)["services"]["mariadb"]["pid"]
+        os.kill(before, signal.SIGKILL)
+
+        def is_back() -> bool:
+            service = board_of(home)["services"]["mariadb"]
+            return bool(service["state"] == "ready" and service["pid"] != before)
+
+        assert wait_until(is_back, 30)
+    assert "mariadb ended with" in home.log("supervisor").read_text()
+
+
+def test_services_that_are_kept_outlive_their_command_until_told_to_stop(home: Home) -> None:
+    with client(home, 0) as command:
+        home.keep.touch()
+        command.wait(30)
+    time.sleep(1.5)
+    assert is_locked(home.supervisor_lock)
+    with client(home, 0):
+        pass
+    assert bongsu(home, "status").returncode == 0
+    stopped = bongsu(home, "down")
+    assert stopped.returncode == 0, stopped.stderr
+    assert not processes_in(home)
+    assert bongsu(home, "status").returncode == 1
+
+
+def test_env_prints_urls_that_answer_afterwards(home: Home) -> None:
+    printed = bongsu(home, "env")
+    assert printed.returncode == 0, printed.stderr
+    values = dict(line.split("=", 1) for line in printed.stdout.splitlines())
+    import psycopg
+
+    with psycopg.connect(values["BONGSU_STORE_URL"]) as store:
+        assert store.execute("SELECT current_user").fetchone() == ("bongsu_app",)
+    assert bongsu(home, "down").returncode == 0
+
+
+def test_passwords_are_neither_in_logs_nor_readable_by_others(home: Home) -> None:
+    secrets = read_json(home.path / "secrets.json")
+    for log in home.logs.iterdir():
+        text = log.read_text(errors="replace")
+        assert not any(secret in text for secret in secrets.values()), log
+    private = [path for path in home.path.iterdir() if re.search(r"secret|keyring|account", path.name)]
+    assert len(private) == 3
+    assert all(path.stat().st_mode & 0o077 == 0 for path in private)
+
+
+def test_a_service_that_cannot_start_says_what_its_log_says(home: Home) -> None:
+    version = home.path / "postgres" / "PG_VERSION"
+    good = version.read_text()
+    version.write_text("1\n")
+    try:
+        failed = bongsu(home, "env")
+    finally:
+        version.write_text(good)
+    assert failed.returncode == 1
+    assert "PostgreSQL ended with code" in failed.stderr
+    assert "incompatible" in failed.stderr
+    assert "Traceback" not in failed.stderr
