@@ -134,8 +134,13 @@ def test_what_is_written_is_read(
 ) -> None:
     text = io.StringIO(newline="")
     # The writer puts no quotes around a carriage return unless it is part of the line end.
-    quoting = csv.QUOTE_ALL if any("\r" in value for row in rows for value in row) else csv.QUOTE_MINIMAL
-    writer = csv.writer(text, delimiter=delimiter, lineterminator=line_end, quoting=quoting)
+    returns = any("\r" in value for row in rows for value in row)
+    writer = csv.writer(
+        text,
+        delimiter=delimiter,
+        lineterminator=line_end,
+        quoting=csv.QUOTE_ALL if returns else csv.QUOTE_MINIMAL,
+    )
     # A header long enough to tell the encodings apart whatever the values are.
     writer.writerow(["휴대전화번호", "받으실 분의 이름"])
     writer.writerows(rows)

@@ -18,7 +18,7 @@ def save(path: Path, *rows: Sequence[object], title: str = "고객") -> Path:
     assert sheet is not None
     sheet.title = title
     for row in rows:
-        sheet.append(row)
+        sheet.append(list(row))
     book.create_sheet("설명").append(["설명"])
     book.save(path)
     return path
