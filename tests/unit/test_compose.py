@@ -68,9 +68,7 @@ def test_no_secret_stands_in_the_file(service: str, name: str, value: str) -> No
     ]
     for password in passwords:
         assert VARIABLE.fullmatch(password), f"{service}: {name} holds a secret"
-        assert password[2:-1].partition(":")[2].startswith("?"), (
-            f"{name}: an unset secret must stop the start"
-        )
+        assert password[2:-1].partition(":")[2].startswith("?"), f"{name}: an unset secret must stop the start"
 
 
 def test_every_variable_is_documented_and_no_example_is_a_secret() -> None:

@@ -68,18 +68,14 @@ def committed() -> list[Path]:
 
 def test_imports_are_found_where_they_run(tmp_path: Path) -> None:
     module = tmp_path / "module.py"
-    module.write_text(
-        "import a.b\nclass C:\n    from d import e\ndef f():\n    import g\nif 1:\n    import h\n"
-    )
+    module.write_text("import a.b\nclass C:\n    from d import e\ndef f():\n    import g\nif 1:\n    import h\n")
     assert imports(module) == [("a", True), ("d", True), ("g", False), ("h", True)]
 
 
 @pytest.mark.parametrize("room", MAY_IMPORT)
 def test_arrows_point_one_way(room: str) -> None:
     forbidden = set(ROOMS) - MAY_IMPORT[room] - {room}
-    wrong = [
-        f"{p.relative_to(ROOT)}: {name}" for p in sources(room) for name, _ in imports(p) if name in forbidden
-    ]
+    wrong = [f"{p.relative_to(ROOT)}: {name}" for p in sources(room) for name, _ in imports(p) if name in forbidden]
     assert wrong == []
 
 
@@ -91,10 +87,7 @@ def test_include_never_imports_airflow() -> None:
 @pytest.mark.parametrize("room", ["dags", "plugins"])
 def test_what_airflow_loads_everywhere_stays_light(room: str) -> None:
     heavy = [
-        f"{p.relative_to(ROOT)}: {n}"
-        for p in sources(room)
-        for n, at_load in imports(p)
-        if at_load and n in HEAVY
+        f"{p.relative_to(ROOT)}: {n}" for p in sources(room) for n, at_load in imports(p) if at_load and n in HEAVY
     ]
     assert heavy == []
 
@@ -148,9 +141,7 @@ def test_what_is_imported_is_required() -> None:
     for room in ROOMS:
         allowed = runtime | development if room in ("tests", "benchmarks") else runtime
         for path in sources(room):
-            for name in (
-                {name for name, _ in imports(path)} - sys.stdlib_module_names - set(ROOMS) - {"conftest"}
-            ):
+            for name in {name for name, _ in imports(path)} - sys.stdlib_module_names - set(ROOMS) - {"conftest"}:
                 owners = {canonical(owner) for owner in distributions.get(name, [name])}
                 if not {parts.get(owner, owner) for owner in owners} & allowed:
                     wrong.append(f"{path.relative_to(ROOT)}: {name}")
