@@ -82,9 +82,7 @@ def main() -> None:
             ]  # fmt: skip
     print(f"\n{'stage':<18}{'rows':>11}{'ours s':>10}{'limit s':>10}{'ratio':>8}  against")
     for line in table:
-        print(
-            f"{line.name:<18}{line.rows:>11,}{line.ours:>10.2f}{line.limit:>10.2f}{line.ratio:>8.2f}  {line.against}"
-        )
+        print(f"{line.name:<18}{line.rows:>11,}{line.ours:>10.2f}{line.limit:>10.2f}{line.ratio:>8.2f}  {line.against}")
     RESULTS.parent.mkdir(exist_ok=True)
     machine = f"{platform.machine()}, Python {platform.python_version()}"
     RESULTS.write_text(json.dumps({"machine": machine, "table": [asdict(line) for line in table]}, indent=1) + "\n")

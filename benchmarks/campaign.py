@@ -23,6 +23,7 @@ from include.settings import settings
 from include.store import connect, tenant_id
 
 TEXT = "(광고) [ACME] {{name|고객}}님, 봄맞이 20% 할인 무료수신거부 080-123-4567"
+COLUMNS = {"phone": "휴대폰", "name": "이름", "consent": "수신동의"}
 LIMIT_TABLE = "BENCH_LIMIT"
 
 
@@ -44,7 +45,10 @@ class Campaign:
                 "slug": slug,
                 "title": "benchmark",
                 "purpose": "advertising",
-                "audience": {"file": str(file), "columns": {"phone": "휴대폰", "name": "이름", "consent": "수신동의"}},
+                "audience": {
+                    "file": str(file),
+                    "columns": COLUMNS,
+                },
                 "message": {"channel": "sms", "sender": "0212345678", "text": TEXT},
             }
         )
@@ -81,7 +85,10 @@ class Campaign:
         self.store.commit()
         left = int(row[0]) if row else 0
         size, text = self.run.spec.delivery.chunk_size, TEXT.replace("{{name|고객}}", "김민준")
-        with self.line.cursor() as cursor, tempfile.NamedTemporaryFile("w", dir="/dev/shm", encoding="utf-8") as file:
+        with (
+            self.line.cursor() as cursor,
+            tempfile.NamedTemporaryFile("w", dir="/dev/shm", encoding="utf-8") as file,
+        ):
             file.writelines(f"01012345678\t0212345678\t\\N\t{text}\tS\t1.0.{n}\n" for n in range(min(size, left)))
             file.flush()
             cursor.execute(f"CREATE OR REPLACE TABLE {LIMIT_TABLE} LIKE SMSQ_SEND_1")

@@ -1,4 +1,4 @@
 """One file an external system: how Airflow's connections become ours.
 
-Registered as an Airflow provider (:mod:`hooks.provider`), so that the connection types and their forms are in Airflow's UI.
+Registered as an Airflow provider (:mod:`hooks.provider`), so that the connection types are in Airflow's UI.
 """

@@ -27,32 +27,31 @@ class CollectReceiptsOperator(StageOperator):
             with self.opened_line() as line:
                 found = collect(store, line, run)
             closes = window_closes(store, run)
-            stage.counts = {"settled": found.settled}
-            stage.worked = found.settled > 0
+            closed = datetime.now(UTC) >= closes
             self.log.info(
                 "%s messages settled, %s open, %s rows wait at the agents.",
                 *(f"{number:,}" for number in (found.settled, found.outstanding, found.waiting)),
             )
-            if found.outstanding == 0:
-                expire(store, run)  # chunks whose every recipient has withdrawn hold no message to settle
-                return {"settled": found.settled, "expired": 0}
-            if datetime.now(UTC) >= closes:
+            expired = 0
+            if closed or found.outstanding == 0:
+                # chunks whose every recipient has withdrawn hold nothing to settle and are closed here, too
                 expired = expire(store, run)
-                stage.counts["expired"] = expired
-                stage.worked = True
+            if expired:
                 self.log.warning("The receipt window closed at %s: %s messages are expired.", closes, f"{expired:,}")
-                return {"settled": found.settled, "expired": expired}
-            tables = sorted({queue_table(line_no) for line_no in run.lines})
-        self._wait(run.run_id, tables, found, closes)
+            stage.counts = {"settled": found.settled, "expired": expired}
+            stage.worked = bool(found.settled or expired)
+        if not closed and found.outstanding:
+            self._wait(run, found, closes)
+        return stage.counts
 
-    def _wait(self, run_id: int, tables: list[str], found: Collected, closes: datetime) -> None:
+    def _wait(self, run: runs.Run, found: Collected, closes: datetime) -> None:
         left = max(closes - datetime.now(UTC), timedelta(seconds=1))
         poll = settings().poll_seconds
         self.defer(
             trigger=ReceiptTrigger(
                 line_url=self.line_hook.get_url(),
-                run_id=run_id,
-                tables=tables,
+                run_id=run.run_id,
+                tables=sorted({queue_table(line_no) for line_no in run.lines}),
                 waiting=found.waiting,
                 poll_seconds=poll if found.waiting else max(poll, STALLED_SECONDS),
                 closes_at=closes.isoformat(),

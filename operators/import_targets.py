@@ -33,4 +33,3 @@ class ImportTargetsOperator(StageOperator):
     def _progress(self, rows: int) -> None:
         if rows % SAY_EVERY == 0:
             self.log.info("%s rows read", f"{rows:,}")
-

@@ -1,6 +1,6 @@
 """What every stage of a run has in common: its run, its connections, its retries."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
@@ -26,7 +26,7 @@ class StageOperator(BaseOperator):
     :param line_conn_id: connection to the SMS line.
     """
 
-    template_fields = ("run_id",)
+    template_fields: Sequence[str] = ("run_id",)
     ui_color = "#e8eef7"
 
     def __init__(

@@ -47,7 +47,7 @@ def freeze(store: psycopg.Connection, run: Run) -> FreezeCounts:
             staged, read = state[1], state[2]
             if staged != read:
                 raise HandOverError(
-                    f"Run {run.run_id} read {read:,} rows but {staged:,} are staged. Clear import_targets to read again."
+                    f"Run {run.run_id} read {read:,} rows but {staged:,} are staged. Clear import_targets."
                 )
             store.execute("SET LOCAL work_mem = '256MB'")
             store.execute(query("audience/freeze_decide"), values)
@@ -57,4 +57,5 @@ def freeze(store: psycopg.Connection, run: Run) -> FreezeCounts:
             store.execute(query("audience/freeze_seal"), values)
         row = store.execute(query("audience/freeze_counts"), values).fetchone()
     assert row is not None
-    return FreezeCounts(*row, already=already)
+    recipients, rejected, duplicates, excluded = row
+    return FreezeCounts(recipients, rejected, duplicates, excluded, already)

@@ -1,8 +1,8 @@
 """Brings a customer file into the run's staging table: one pass, one transaction, nothing half-imported.
 
-Every row is read, normalised, checked against the message and sealed in the same pass, because the clear text must not be
-stored and a second pass would open every row again. The rows arrive through a temporary table, since COPY cannot write a
-table under row-level security.
+Every row is read, normalised, checked against the message and sealed in the same pass, because the clear text must not
+be stored and a second pass would open every row again. The rows arrive through a temporary table, since COPY cannot
+write a table under row-level security.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -53,20 +53,7 @@ class RowReader:
     def stage(self, first_row: int, rows: list[list[str]]) -> Iterator[tuple[object, ...]]:
         """The staging rows of a batch, in order; ``first_row`` numbers the first."""
         payloads: list[bytes | None] = []
-        heads: list[
-            tuple[
-                int,
-                int,
-                bool | None,
-                bytes | None,
-                bytes | None,
-                str | None,
-                str | None,
-                str | None,
-                str | None,
-            ]
-        ]
-        heads = []
+        heads: list[tuple[object, ...]] = []
         phone, consent, key, decide = self._phone, self._consent, self._key, self._plan.decide
         for row_no, row in enumerate(rows, first_row):
             blanks = 0
@@ -85,9 +72,7 @@ class RowReader:
             if isinstance(kind, Problem):
                 place_of_field = self._names.get(kind.field)
                 masked = mask_text(row[place_of_field]) if place_of_field is not None else mask_phone(number)
-                heads.append(
-                    (row_no, blanks, agreed, None, None, kind.field, kind.reason, kind.detail, masked)
-                )
+                heads.append((row_no, blanks, agreed, None, None, kind.field, kind.reason, kind.detail, masked))
                 payloads.append(None)
                 continue
             index = blake2b(number.encode(), digest_size=INDEX_BYTES, key=key).digest()

@@ -38,7 +38,9 @@ def import_suppressions(
                     number, problem = normalise(row[place])
                     if number is None:
                         raise MalformedFile(
-                            str(path), row_no, f"{table.header[place]} is not a mobile number ({problem})",
+                            str(path),
+                            row_no,
+                            f"{table.header[place]} is not a mobile number ({problem})",
                             "Correct or remove the row; nothing of the list was stored.",
                         )
                     copy.write_row((ring.blind_index(number),))

@@ -63,7 +63,12 @@ class Run:
 
 
 def begin(
-    store: psycopg.Connection, campaign_id: int, dag_run_id: str, *, test_send: bool, now: datetime | None = None
+    store: psycopg.Connection,
+    campaign_id: int,
+    dag_run_id: str,
+    *,
+    test_send: bool,
+    now: datetime | None = None,
 ) -> Run:
     """The run of this DAG run: begun now from the campaign's current version, or as it was begun before.
 

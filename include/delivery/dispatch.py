@@ -40,7 +40,12 @@ class Dispatched:
 
 
 def dispatch_chunk(
-    store: psycopg.Connection, line_connection: MySQLdb.Connection, run: Run, ring: KeyRing, chunk_no: int, hop: int = 0
+    store: psycopg.Connection,
+    line_connection: MySQLdb.Connection,
+    run: Run,
+    ring: KeyRing,
+    chunk_no: int,
+    hop: int = 0,
 ) -> Dispatched:
     """Hand chunk ``chunk_no`` over to its line. Safe to repeat, and to run twice at once.
 
@@ -65,9 +70,17 @@ def dispatch_chunk(
 
 def _claim(store: psycopg.Connection, run: Run, chunk: Chunk) -> None:
     """Claim the chunk's recipients, and withdraw those who have refused since the freeze."""
-    values = {**_key(chunk), "first": chunk.first_no, "last": chunk.last_no, "tenant": run.tenant_id}
-    values |= {"run_at": run.run_at, "line": chunk.line_no, "channel": run.spec.message.channel}
-    values |= {"advertising": run.spec.purpose == "advertising"}
+    spec = run.spec
+    values = {
+        **_key(chunk),
+        "tenant": run.tenant_id,
+        "run_at": run.run_at,
+        "first": chunk.first_no,
+        "last": chunk.last_no,
+        "line": chunk.line_no,
+        "channel": spec.message.channel,
+        "advertising": spec.purpose == "advertising",
+    }
     with store.transaction():
         store.execute(query("delivery/claim"), values)
         store.execute(query("delivery/withdraw"), values)

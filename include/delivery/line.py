@@ -7,7 +7,7 @@ insert to after the commit. Rows move on to monthly log tables, so the marker, n
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 import MySQLdb
@@ -115,7 +115,9 @@ class Line:
             cursor.execute("SELECT GET_LOCK(%s, %s)", (name, LOCK_SECONDS))
             row = cursor.fetchone()
         if row is None or row[0] != 1:
-            raise Unavailable(f"Lock {name} was not free for {LOCK_SECONDS} s: another task is writing there. Trying again.")
+            raise Unavailable(
+                f"Lock {name} was not free for {LOCK_SECONDS} s: another task is writing there. Trying again."
+            )
         try:
             yield
         finally:
@@ -131,10 +133,8 @@ class Line:
                 raise
 
     def _rollback(self) -> None:
-        try:
+        with suppress(MySQLdb.Error):  # the connection is gone, and with it the transaction
             self._connection.rollback()
-        except MySQLdb.Error:
-            pass  # the connection is gone, and with it the transaction
 
 
 def chunk_key(chunk: Chunk) -> str:

@@ -24,7 +24,14 @@ def seed(platform_url: str) -> None:
                 connection.execute(
                     "INSERT INTO lines (line_no, table_name, kind, deliver_id, report_id, admin_port) "
                     "VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-                    [number, f"SMSQ_SEND_{number}", kind, f"targetai{digit}_m", f"targetai{digit}_r", 9000 + number],
+                    [
+                        number,
+                        f"SMSQ_SEND_{number}",
+                        kind,
+                        f"targetai{digit}_m",
+                        f"targetai{digit}_r",
+                        9000 + number,
+                    ],
                 )
                 connection.execute(
                     "INSERT INTO line_group_lines (group_slug, line_no) VALUES (%s, %s) ON CONFLICT DO NOTHING",

@@ -67,7 +67,9 @@ class Cipher:
         try:
             return key.decrypt(sealed[1 : 1 + NONCE], sealed[1 + NONCE :], None)
         except Exception as error:
-            raise KeyRingError(f"A value of {self._context} cannot be opened: it was changed or sealed elsewhere.") from error
+            raise KeyRingError(
+                f"A value of {self._context} cannot be opened: it was changed or sealed elsewhere."
+            ) from error
 
 
 class KeyRing:

@@ -89,7 +89,10 @@ def close(store: psycopg.Connection, run: Run) -> Totals:
         assert totals is not None
         equations = totals.equations()
         wrong = {name: sides for name, sides in equations.items() if sides[0] != sides[1]}
-        body = {"totals": asdict(totals), "equations": {name: list(sides) for name, sides in equations.items()}}
+        body = {
+            "totals": asdict(totals),
+            "equations": {name: list(sides) for name, sides in equations.items()},
+        }
         store.execute(query("reporting/certify"), {**values, "closed": not wrong, "body": json.dumps(body)})
         # what was staged has done its work; the frozen audience stays
         store.execute("DELETE FROM staged_targets WHERE run_id = %(run)s", values)
