@@ -4,14 +4,18 @@ loads.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from include.cli.output import REFUSED, answer, clear_errors, say
-from include.errors import SpecError
+from include.errors import SpecError, SpecProblem
 from include.settings import ROOT
+
+if TYPE_CHECKING:
+    from include.campaigns.manifest import DefinitionError
 
 
 @dataclass(frozen=True)
@@ -21,7 +25,6 @@ class Applied:
     tenant: str
     slug: str
     dag_id: str
-    campaign_id: int
     version: int
     changed: bool
     dag_file: Path
@@ -41,41 +44,96 @@ def apply(
         from include.embedded.state import Level
 
         chosen = list(files or sorted(ROOT.glob("campaigns/*.y*ml")))
+        with ensure(Level.databases, say) as services:
+            applied, broken = apply_all(chosen, all_there_are=not files)
+            for one in applied:
+                answer(f"{one.dag_id} version {one.version} {'applied' if one.changed else 'unchanged'}")
+            for error in broken:
+                say(f"Error: {error}")
+            if services.has_airflow:
+                ask_for_parse([one for one in applied if one.changed])
         if not chosen:
             answer(f"No definitions in {ROOT / 'campaigns'}.")
-            return
-        with ensure(Level.databases, say):
-            broken = apply_all(chosen)
         if broken:
             raise typer.Exit(REFUSED)
 
 
-def apply_file(file: Path) -> Applied:
-    """Apply one file.
+def apply_all(files: Sequence[Path], *, all_there_are: bool = False) -> tuple[list[Applied], list[SpecError]]:
+    """Put the definitions into force and compile the manifests; a broken one keeps its last good version.
 
-    :raises SpecError: the definition is wrong; the store and the manifests keep the last good version.
+    :param all_there_are: definitions that were listed as broken and are not among ``files`` are forgotten.
+    :returns: what was applied, and what is wrong with the others.
     """
-    raise NotImplementedError
+    from include.campaigns.manifest import DefinitionError, compile_manifests
+    from include.cli.store import platform
+    from include.settings import settings
 
-
-def reparse(applied: Applied) -> None:
-    """Ask Airflow to build the DAG at once, when it is up; else it does when it starts."""
-
-
-def apply_all(files: Sequence[Path]) -> int:
-    """Apply each file; one that is broken is said and keeps its last good version. How many were broken."""
-    broken = 0
+    applied, broken = [], []
     for file in files:
         try:
-            applied = apply_file(file)
+            applied.append(_apply(file))
         except SpecError as error:
-            say(f"Error: {error}")
-            broken += 1
-            continue
-        state = "applied" if applied.changed else "unchanged"
-        answer(f"{file.name}: {applied.dag_id} version {applied.version} {state}")
-        reparse(applied)
-    return broken
+            broken.append(error)
+    names = {file.name for file in files}
+    errors = [] if all_there_are else [error for error in _listed() if error.source not in names]
+    errors += [DefinitionError(error.source, "\n".join(map(str, error.problems))) for error in broken]
+    with platform() as connection:
+        compile_manifests(connection, settings().manifests, errors)
+    # No DAG is known from this file, so Airflow has no other way to be asked for it.
+    (ROOT / "dags" / "definition_errors.py").touch()
+    return applied, broken
+
+
+def apply_file(file: Path) -> Applied:
+    """Put one definition into force.
+
+    :raises SpecError: it is wrong; the store and the manifests keep the last good version.
+    """
+    applied, broken = apply_all([file])
+    if broken:
+        raise broken[0]
+    return applied[0]
+
+
+def _apply(file: Path) -> Applied:
+    from include.campaigns.apply import apply as put_into_force
+    from include.campaigns.definition import load_definition
+    from include.cli.store import tenant_store
+    from include.store import UnknownTenant
+
+    spec = load_definition(file)
+    try:
+        with tenant_store(spec.tenant) as (store, _):
+            done = put_into_force(store, spec, datetime.now(UTC))
+    except UnknownTenant as error:
+        fix = f"Correct it, or add the tenant with: bongsu tenant add {spec.tenant}"
+        raise SpecError(file.name, [SpecProblem("tenant", f"there is no tenant {spec.tenant!r}", fix)]) from error
+    dag_file = ROOT / "dags" / f"campaigns_{done.shard:02d}.py"
+    return Applied(spec.tenant, spec.slug, done.dag_id, done.version, done.changed, dag_file)
+
+
+def _listed() -> "list[DefinitionError]":
+    """The definition files that were broken when they were last applied."""
+    from include.campaigns.manifest import STORE_SOURCE, BrokenManifest, read_errors
+    from include.settings import settings
+
+    try:
+        return [error for error in read_errors(settings().manifests) if not error.source.startswith(STORE_SOURCE)]
+    except BrokenManifest:
+        return []
+
+
+def ask_for_parse(applied: Sequence[Applied]) -> None:
+    """Ask Airflow to build the DAGs now; without an answer it does so at its next look."""
+    from include.cli.airflow_api import AirflowRefused, airflow
+    from include.errors import Unavailable
+
+    try:
+        with airflow() as session:
+            for one in applied:
+                session.reparse(session.dag(one.dag_id), one.dag_file)
+    except (Unavailable, AirflowRefused) as error:
+        say(f"{error} It builds the DAGs at its next look at the file.")
 
 
 def lint(files: Annotated[list[Path], typer.Argument(help="Definitions to check.")]) -> None:

@@ -87,9 +87,7 @@ def wait_for_dag(session: Airflow, applied: Applied) -> None:
 
 def _is_current(dag: dict[str, Any] | None, applied: Applied) -> bool:
     return (
-        dag is not None
-        and not dag.get("is_stale")
-        and f"v{applied.version}" in (dag.get("description") or "").replace(",", " ").split()
+        dag is not None and not dag.get("is_stale") and (dag.get("description") or "").endswith(f", v{applied.version}")
     )
 
 

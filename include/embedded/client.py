@@ -34,11 +34,12 @@ class Services:
     """Services that are up while the block of ``ensure`` runs.
 
     :param embedded: false when the environment points at an installation elsewhere.
+    :param has_airflow: Airflow can be asked.
     :param environment: for a process that is to use them.
     """
 
-    level: Level
     embedded: bool
+    has_airflow: bool
     environment: dict[str, str]
 
 
@@ -65,7 +66,7 @@ def ensure(level: Level, say: Say) -> Iterator[Services]:
     """
     home = this_home()
     if is_elsewhere(home):
-        yield Services(level, False, dict(os.environ))
+        yield Services(False, bool(settings().airflow_url), dict(os.environ))
         return
     home.create()
     if stopping := board_of(home).get("stopping"):
@@ -78,7 +79,7 @@ def ensure(level: Level, say: Say) -> Iterator[Services]:
         os.environ.update(product)
         settings.cache_clear()
         try:
-            yield Services(level, True, environment)
+            yield Services(True, _is_up(home, Level.all), environment)
         finally:
             os.environ.clear()
             os.environ.update(before)

@@ -11,9 +11,11 @@ LINES = range(1, 12)
 
 
 def prepare_store() -> None:
-    """The campaign store's schema, what a new store starts with, and the key ring."""
+    """The campaign store's schema, what a new store starts with, the key ring, and the manifests."""
+    from include.campaigns.manifest import compile_manifests
     from include.embedded.seed import seed
     from include.privacy.cipher import KeyRing
+    from include.store import connect
     from include.store_migrations import upgrade
 
     values = settings()
@@ -21,6 +23,8 @@ def prepare_store() -> None:
     seed(values.platform_url)
     if not values.keyring.exists():
         KeyRing.create(values.keyring)
+    with connect(values.platform_url) as platform:
+        compile_manifests(platform, values.manifests)
 
 
 def prepare_lines() -> None:
