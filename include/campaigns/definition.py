@@ -23,6 +23,12 @@ from include.errors import SpecError, SpecProblem
 Place = tuple[int, int]
 FieldPath = tuple[int | str, ...]
 ROOT_FIELD = "(file)"
+LIMITS = {
+    "greater_than_equal": "at least",
+    "greater_than": "more than",
+    "less_than_equal": "at most",
+    "less_than": "less than",
+}
 
 
 class _Loader(yaml.SafeLoader):
@@ -36,9 +42,7 @@ for _tag, _pattern, _first in (
     ("float", r"[-+]?(0|[1-9][0-9_]*)\.[0-9]+", "-+0123456789"),
 ):
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"^({_pattern})$"), list(_first))
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:null", re.compile(r"^(~|null|Null|NULL|)$"), ["~", "n", "N", ""]
-)
+_Loader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^(~|null|Null|NULL|)$"), ["~", "n", "N", ""])
 
 
 class _Reader:
@@ -65,9 +69,7 @@ class _Reader:
         result: dict[str, Any] = {}
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
-                self._problem(
-                    path, _place(key_node), "a field's name is not a word", "Quote it if it has braces."
-                )
+                self._problem(path, _place(key_node), "a field's name is not a word", "Quote it if it has braces.")
                 continue
             key = str(key_node.value)
             here = (*path, key)
@@ -105,10 +107,8 @@ def load_definition(path: Path) -> CampaignSpec:
     try:
         return CampaignSpec.model_validate(document)
     except ValidationError as error:
-        found = [_explain(detail, places) for detail in error.errors(include_url=False)]
-        raise SpecError(
-            path.name, sorted(found, key=lambda p: (p.line or 0, p.column or 0, p.field))
-        ) from None
+        found = [_explain(detail, places) for detail in _causes(error.errors(include_url=False))]
+        raise SpecError(path.name, sorted(found, key=lambda p: (p.line or 0, p.column or 0, p.field))) from None
 
 
 def canonical(spec: CampaignSpec) -> str:
@@ -136,9 +136,7 @@ def _read(path: Path) -> tuple[Any, dict[FieldPath, Place], list[SpecProblem]]:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         problem = f"the file cannot be read ({error.strerror})"
-        raise SpecError(
-            path.name, [SpecProblem(ROOT_FIELD, problem, "Check its path and permissions.")]
-        ) from None
+        raise SpecError(path.name, [SpecProblem(ROOT_FIELD, problem, "Check its path and permissions.")]) from None
     except UnicodeDecodeError:
         wrong = SpecProblem(ROOT_FIELD, "the file is not UTF-8", "Save it as UTF-8.")
         raise SpecError(path.name, [wrong]) from None
@@ -150,9 +148,7 @@ def _read(path: Path) -> tuple[Any, dict[FieldPath, Place], list[SpecProblem]]:
     except yaml.MarkedYAMLError as error:
         raise SpecError(path.name, [_not_yaml(error)]) from None
     except yaml.YAMLError as error:
-        wrong = SpecProblem(
-            ROOT_FIELD, f"this is not YAML ({str(error).splitlines()[0]})", "Save it as plain text."
-        )
+        wrong = SpecProblem(ROOT_FIELD, f"this is not YAML ({str(error).splitlines()[0]})", "Save it as plain text.")
         raise SpecError(path.name, [wrong]) from None
     return document, reader.places, reader.problems
 
@@ -160,13 +156,22 @@ def _read(path: Path) -> tuple[Any, dict[FieldPath, Place], list[SpecProblem]]:
 def _not_yaml(error: yaml.MarkedYAMLError) -> SpecProblem:
     mark = error.problem_mark or error.context_mark
     problem = error.problem or error.context or "unreadable"
-    fix = (
-        "Check the indentation, and quote a value that holds : # { } [ ] or starts with a special character."
-    )
+    fix = "Check the indentation, and quote a value that holds : # { } [ ] or starts with a special character."
     if "\\t" in problem:
         fix = "Indent with blanks, not with tabs."
     place = (mark.line + 1, mark.column + 1) if mark else (None, None)
     return SpecProblem(ROOT_FIELD, f"this is not YAML ({problem})", fix, *place)
+
+
+def _causes(details: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Without a list that is too short only because its items are wrong."""
+
+    def follows(detail: ErrorDetails) -> bool:
+        path = detail["loc"]
+        below = (other["loc"] for other in details)
+        return detail["type"] == "too_short" and any(loc[: len(path)] == path != loc for loc in below)
+
+    return [detail for detail in details if not follows(detail)]
 
 
 def _explain(detail: ErrorDetails, places: dict[FieldPath, Place]) -> SpecProblem:
@@ -196,6 +201,14 @@ def _explain(detail: ErrorDetails, places: dict[FieldPath, Place]) -> SpecProble
         problem, fix = f"{given!r} stands where a list is expected", f"Write a list{_example(path)}."
     elif kind == "too_long" and path[-1:] == ("fallback",):
         problem, fix = "there are no further channels yet", "Write fallback: [] or leave it out."
+    elif kind in LIMITS:
+        least_or_most, limit = LIMITS[kind], next(iter(context.values()))
+        problem, fix = f"{given!r} is out of range", f"Write {least_or_most} {limit}."
+    elif kind in {"int_parsing", "int_type", "int_from_float", "float_parsing", "float_type", "bool_parsing"}:
+        wanted = {"int": "whole number", "float": "number", "bool": "switch (true or false)"}[kind.split("_")[0]]
+        problem, fix = f"{given!r} is not a {wanted}", f"Write a {wanted}{_example(path)}."
+    elif kind == "string_too_short":
+        problem, fix = "the value is empty", f"Write one{_example(path)}."
     elif kind == "string_pattern_mismatch":
         problem, fix = f"{given!r} is not written as it has to be", _pattern_fix(path)
     else:
@@ -246,9 +259,7 @@ def _valid_values(path: FieldPath, given: Hashable, expected: str) -> str:
 def _pattern_fix(path: FieldPath) -> str:
     if path[-1] in {"daily", "at"}:
         return 'Write hour and minute, 24 hours: "09:00".'
-    return (
-        f"Use small letters, digits and hyphens, starting with a letter or digit, at most 63{_example(path)}."
-    )
+    return f"Use small letters, digits and hyphens, starting with a letter or digit, at most 63{_example(path)}."
 
 
 def _example(path: FieldPath) -> str:

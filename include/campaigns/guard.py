@@ -121,7 +121,7 @@ def _stopped_by_its_time(facts: GuardFacts) -> Stop | None:
     if late > timedelta(minutes=facts.misfire_minutes):
         return Stop(
             "misfire",
-            f"The run was due {due} and is {_minutes(late)} late; at most {facts.misfire_minutes} are allowed. "
+            f"The run was due {due} and is {_minutes(late)} late, at most {facts.misfire_minutes} are allowed. "
             "Start it by hand if it should still go out.",
         )
     return None

@@ -120,7 +120,7 @@ class Audience(Part):
     def _readable_kind(cls, value: str) -> str:
         if Path(value).suffix.lower() not in {".csv", ".tsv", ".txt", ".xlsx"}:
             raise mistake(
-                f"{value!r} is neither CSV (.csv, .tsv, .txt) nor Excel (.xlsx)",
+                f"{Path(value).name!r} is neither CSV (.csv, .tsv, .txt) nor Excel (.xlsx)",
                 "Save the file as CSV or XLSX.",
             )
         return value
