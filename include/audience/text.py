@@ -21,9 +21,9 @@ from include.errors import MalformedFile, Refused
 _CHUNK = 1 << 20
 _DELIMITERS = (",", "\t", ";")
 _NAMED_DELIMITERS = {"comma": ",", "tab": "\t", "\\t": "\t", "semicolon": ";"}
-# So many bytes beyond one a character make a file UTF-8 even though a later byte is wrong: CP949 text
-# passes as UTF-8 for a character or two by accident, not for ten.
-_SURELY_UTF8 = 20
+# So many bytes beyond one a character (four Hangul syllables) make a file UTF-8 although a later byte is wrong. CP949
+# text passes as UTF-8 for a character or two by accident, while UTF-8 text often passes as CP949 to its end (번호 is 踰덊샇).
+_SURELY_UTF8 = 8
 # NUL, and the unit separator: rows are stored with it between their values, so a value must not have it.
 _NEVER = (0x00, 0x1F)
 _SAVE_AS = "Save the file as CSV UTF-8"

@@ -32,6 +32,14 @@ def row(name: str = "홍길동", coupon: str = "A1") -> list[str]:
             row(""),
             Problem("name", "missing_variable", "{{name}} is empty"),
         ),
+        ("a" * 86 + "{{name|고객}}", None, False, row(""), None),
+        (
+            "a" * 87 + "{{name|고객}}",
+            None,
+            False,
+            row(""),
+            Problem(TEXT_FIELD, "text_too_long", "91 bytes, the limit is 90"),
+        ),
         ("{{name}}님", None, True, row("뷁"), Problem("name", "unencodable", "'뷁' (U+BDC1) in {{name}}")),
         (
             "{{name}} {{coupon}}",
@@ -68,9 +76,7 @@ def row(name: str = "홍길동", coupon: str = "A1") -> list[str]:
         ("a" * 90, "{{name}}", True, row(""), None),  # an SMS has no subject
     ],
 )
-def test_check(
-    text: str, subject: str | None, allow_lms: bool, values: list[str], problem: Problem | None
-) -> None:
+def test_check(text: str, subject: str | None, allow_lms: bool, values: list[str], problem: Problem | None) -> None:
     assert MessagePlan(text, subject, allow_lms, COLUMNS).check(values) == problem
 
 

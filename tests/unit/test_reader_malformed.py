@@ -70,9 +70,11 @@ def test_a_bad_byte_far_into_the_file(tmp_path: Path) -> None:
 
 
 def test_utf8_that_cp949_could_read_by_accident(tmp_path: Path) -> None:
-    """Ten good characters before the bad byte are proof enough of UTF-8."""
+    """All of it is CP949 too, but nobody calls a column 踰덊샇: four good characters are proof enough of UTF-8."""
     path = tmp_path / "contacts.csv"
-    path.write_bytes("가나,이름\n".encode() * 6 + b"\xb0\xa1,1\n")
+    data = "번호,주소\n".encode() + b"1,\xb0\xa1\n"
+    assert data.decode("cp949")
+    path.write_bytes(data)
     assert error_of(path).problem.startswith("the file is UTF-8")
 
 

@@ -27,9 +27,7 @@ def test_size(text: str, size: int) -> None:
     assert unencodable(text) is None
 
 
-@pytest.mark.parametrize(
-    "character", ["뷁", "똠", "힣", "😀", "₩", "\u00a0", "é", "ü", "你", "\ufe0f", "\ud800"]
-)
+@pytest.mark.parametrize("character", ["뷁", "똠", "힣", "😀", "₩", "\u00a0", "é", "ü", "你", "\ufe0f", "\ud800"])
 def test_missing_characters(character: str) -> None:
     assert unencodable(f"가나{character}다") == character
     assert encodable_size(f"가나{character}다") is None
@@ -67,7 +65,5 @@ def test_size_is_what_the_codec_writes_with_two_bytes_at_most(text: str) -> None
         ("뷁", None, True, (None, "unencodable")),
     ],
 )
-def test_classify(
-    text: str, subject: str | None, allow_lms: bool, answer: tuple[str | None, str | None]
-) -> None:
+def test_classify(text: str, subject: str | None, allow_lms: bool, answer: tuple[str | None, str | None]) -> None:
     assert classify(text, subject, allow_lms) == answer

@@ -42,9 +42,7 @@ def test_render(text: str, values: dict[str, str], rendered: str) -> None:
 
 @pytest.mark.parametrize("values", [{}, {"name": ""}, {"name": "  "}, {"name": "\u00a0"}, {"name": "\n"}])
 def test_a_missing_or_blank_value_is_never_an_empty_string(values: dict[str, str]) -> None:
-    with pytest.raises(
-        MissingVariable, match=r"\{\{name\}\} has no value\. Fill it in or give it a default"
-    ) as e:
+    with pytest.raises(MissingVariable, match=r"\{\{name\}\} has no value\. Fill it in or give it a default") as e:
         Template.compile("{{name}}님").render(values)
     assert e.value.name == "name"
 
@@ -78,15 +76,11 @@ def test_variables() -> None:
 NAMES = ["phone", "name", "쿠폰"]
 VALUE = st.one_of(
     st.text(max_size=8),
-    st.sampled_from(
-        ["", " ", "\u3000", "홍길동", "뷁", "\u1112\u1161", "{{name}}", "\x00\n", "\u200b", "😀"]
-    ),
+    st.sampled_from(["", " ", "\u3000", "홍길동", "뷁", "\u1112\u1161", "{{name}}", "\x00\n", "\u200b", "😀"]),
 )
 PIECE = st.one_of(
     st.text(alphabet="abc 가나\n.", max_size=6),
-    st.sampled_from(
-        ["{{name}}", "{{ 쿠폰 }}", "{{name|고객}}", "{{쿠폰|}}", "{{gone|x}}", "{{gone}}", "{ ", "{{}}"]
-    ),
+    st.sampled_from(["{{name}}", "{{ 쿠폰 }}", "{{name|고객}}", "{{쿠폰|}}", "{{gone|x}}", "{{gone}}", "{ ", "{{}}"]),
 )
 TEXT = st.lists(PIECE, max_size=6).map("".join)
 
