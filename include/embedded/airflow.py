@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import httpx
 
@@ -25,7 +24,8 @@ WORKERS = 4
 def environment(site: Site) -> dict[str, str]:
     """Airflow's configuration for this home; nothing of it is written to a file."""
     home = site.home.path / "airflow"
-    metadata = urlsplit(site.store_url("airflow", "airflow"))
+    # psycopg serves both of Airflow's engines, the synchronous and the asynchronous one.
+    metadata = site.store_url("airflow", "airflow").replace("postgresql:", "postgresql+psycopg:", 1)
     return {
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
@@ -37,8 +37,8 @@ def environment(site: Site) -> dict[str, str]:
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{site.airflow_url}/execution/",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(_password_file(site)),
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": metadata._replace(scheme="postgresql+psycopg").geturl(),
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": metadata._replace(scheme="postgresql+asyncpg").geturl(),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": metadata,
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": metadata,
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
         "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(site.ports["worker_log"]),
         "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(site.ports["trigger_log"]),
