@@ -1,9 +1,9 @@
 """A campaign in plain words: what its DAG's page tells the person who is about to start it."""
 
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from include.campaigns.spec import CampaignSpec, Schedule
-from include.campaigns.times import aware
 
 DAY_NAMES = {
     "mon": "Monday",
@@ -62,5 +62,5 @@ def when(schedule: Schedule, tenant_zone: str) -> str:
 
 
 def _moment(value: datetime, zone: str) -> str:
-    known = aware(value, zone)
-    return f"{known:%Y-%m-%d %H:%M} ({zone if value.tzinfo is None else known:%Z})" if known else ""
+    known = value if value.tzinfo is None else value.astimezone(ZoneInfo(zone))
+    return f"{known:%Y-%m-%d %H:%M} ({zone})"
