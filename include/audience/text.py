@@ -22,7 +22,7 @@ _CHUNK = 1 << 20
 _DELIMITERS = (",", "\t", ";")
 _NAMED_DELIMITERS = {"comma": ",", "tab": "\t", "\\t": "\t", "semicolon": ";"}
 # So many bytes beyond one a character (four Hangul syllables) make a file UTF-8 although a later byte is wrong. CP949
-# text passes as UTF-8 for a character or two by accident, while UTF-8 text often passes as CP949 to its end (번호 is 踰덊샇).
+# text passes as UTF-8 for a character or two by accident; UTF-8 text often passes as CP949 to its end (번호: 踰덊샇).
 _SURELY_UTF8 = 8
 # NUL, and the unit separator: rows are stored with it between their values, so a value must not have it.
 _NEVER = (0x00, 0x1F)
