@@ -27,6 +27,7 @@ class Settings:
     :param misfire_minutes: a scheduled run that starts later than this after its time sends nothing.
     :param receipt_hours: how long receipts are waited for before a message is marked expired.
     :param poll_seconds: pause between two looks at the line while waiting for receipts.
+    :param retry_seconds: pause before a failed task of a run is tried again.
     """
 
     home: Path
@@ -40,6 +41,7 @@ class Settings:
     misfire_minutes: int
     receipt_hours: int
     poll_seconds: float
+    retry_seconds: float
     airflow_url: str
     airflow_user: str
     airflow_password: str
@@ -61,6 +63,7 @@ class Settings:
             misfire_minutes=int(values.get("BONGSU_MISFIRE_MINUTES", "5")),
             receipt_hours=int(values.get("BONGSU_RECEIPT_HOURS", "72")),
             poll_seconds=float(values.get("BONGSU_POLL_SECONDS", "5")),
+            retry_seconds=float(values.get("BONGSU_RETRY_SECONDS", "30")),
             airflow_url=values.get("BONGSU_AIRFLOW_URL", ""),
             airflow_user=values.get("BONGSU_AIRFLOW_USER", ""),
             airflow_password=values.get("BONGSU_AIRFLOW_PASSWORD", ""),

@@ -23,6 +23,7 @@ from pendulum import DateTime, instance
 
 from include.campaigns.manifest import Entry
 from include.errors import HandOverError, Refused
+from include.settings import settings
 from operators.aggregate_results import AggregateResultsOperator
 from operators.chunk_recipients import ChunkRecipientsOperator
 from operators.collect_receipts import CollectReceiptsOperator
@@ -35,7 +36,6 @@ from operators.validate_targets import ValidateTargetsOperator
 
 # A template and not an XComArg, which would draw an arrow from the guard to every task.
 RUN_ID = "{{ ti.xcom_pull(task_ids='guard')['run_id'] }}"
-RETRY_DELAY = timedelta(seconds=30)
 RETRY_POLICY = ExceptionRetryPolicy(
     rules=[
         RetryRule(exception=Refused, action=RetryAction.FAIL, reason="Refused: the same again gives the same answer"),
@@ -77,7 +77,7 @@ def build_dag(entry: Entry) -> DAG:
         default_args={
             "owner": entry.owner,
             "retries": entry.retries,
-            "retry_delay": RETRY_DELAY,
+            "retry_delay": timedelta(seconds=settings().retry_seconds),
             "retry_policy": RETRY_POLICY,
             "priority_weight": entry.priority,
             "weight_rule": "absolute",

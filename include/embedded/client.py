@@ -217,4 +217,5 @@ def values_to_print(environment: dict[str, str]) -> dict[str, str]:
         "BONGSU_MISFIRE_MINUTES": str(known.misfire_minutes),
         "BONGSU_RECEIPT_HOURS": str(known.receipt_hours),
         "BONGSU_POLL_SECONDS": str(known.poll_seconds),
+        "BONGSU_RETRY_SECONDS": str(known.retry_seconds),
     }

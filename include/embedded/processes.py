@@ -15,6 +15,8 @@ import psutil
 CHILD = Path(__file__).with_name("child.py")
 ROOT = Path(__file__).resolve().parent.parent.parent
 MARKER = "BONGSU_SESSION"
+# Settings that say how, not where: whoever starts the services decides them.
+CALLERS = frozenset({"BONGSU_MISFIRE_MINUTES", "BONGSU_RECEIPT_HOURS", "BONGSU_POLL_SECONDS", "BONGSU_RETRY_SECONDS"})
 
 
 def base_environment(home: Path) -> dict[str, str]:
@@ -25,7 +27,7 @@ def base_environment(home: Path) -> dict[str, str]:
         name: value
         for name, value in os.environ.items()
         # A caller's Airflow, or the settings of another home, must not leak into this one.
-        if not name.startswith(("AIRFLOW_", "BONGSU_"))
+        if name in CALLERS or not name.startswith(("AIRFLOW_", "BONGSU_"))
     }
     return inherited | {
         "PYTHONPATH": str(ROOT),
