@@ -181,8 +181,8 @@ class Keeper(threading.Thread):
 class Supervisor:
     """Starts what is wanted, and decides when to leave."""
 
-    def __init__(self, home: Home) -> None:
-        self.home = home
+    def __init__(self, home: Home, lock: int) -> None:
+        self.home, self.lock = home, lock
         self.site = Site(home, choose_ports(home), load_secrets(home))
         self.board = Board(self.site)
         self.services = catalog(self.site)
@@ -193,6 +193,10 @@ class Supervisor:
     def run(self, level: Level) -> None:
         self._raise_to(level)
         while not self.told_to_stop.wait(POLL_SECONDS):
+            if not self._is_home_still_ours():
+                log.error("%s was removed under the services; they end", self.home.path)
+                self._end_services()
+                return
             self._raise_to(wanted_level(self.home))
             if not self._somebody_stays() and (alone := try_lock(self.home.clients_lock, shared=False)) is not None:
                 # Held until this process ends: a command that comes now waits, then starts anew.
@@ -218,8 +222,21 @@ class Supervisor:
         except (OSError, ValueError):
             return False
 
+    def _is_home_still_ours(self) -> bool:
+        """Whether the lock that we hold is the one that others look at; it is not after the home was deleted."""
+        try:
+            return os.path.samestat(os.fstat(self.lock), self.home.supervisor_lock.stat())
+        except FileNotFoundError:
+            return False
+
     def _end(self) -> None:
         self.board.stopping()
+        self._end_services()
+        self.home.wanted.unlink(missing_ok=True)
+        self.home.linger.unlink(missing_ok=True)
+        self.home.endpoints.unlink(missing_ok=True)
+
+    def _end_services(self) -> None:
         # Airflow first, so that nothing asks a database that is gone; databases last.
         for level in sorted({service.level for service in self.services}, reverse=True):
             threads = [
@@ -229,12 +246,14 @@ class Supervisor:
                 thread.start()
             for thread in threads:
                 thread.join()
-            up = [keeper.process.pid for keeper in self.keepers.values() if keeper.process and not keeper.over.is_set()]
-            if count := sweep(self.home.path, spare=up):
-                log.warning("ended %d processes that had outlived their service", count)
-        self.home.wanted.unlink(missing_ok=True)
-        self.home.linger.unlink(missing_ok=True)
-        self.home.endpoints.unlink(missing_ok=True)
+            if self._is_home_still_ours():
+                self._end_stragglers()
+
+    def _end_stragglers(self) -> None:
+        """End what a stopped service left behind, such as tasks of Airflow, before what they use is stopped."""
+        up = [keeper.process.pid for keeper in self.keepers.values() if keeper.process and not keeper.over.is_set()]
+        if count := sweep(self.home.path, spare=up):
+            log.warning("ended %d processes that had outlived their service", count)
 
 
 def wanted_level(home: Home) -> int:
@@ -255,7 +274,7 @@ def main(home_path: str, level: str) -> int:
         stale.unlink(missing_ok=True)
     if count := sweep(home.path):
         log.warning("ended %d processes of an earlier session", count)
-    supervisor = Supervisor(home)
+    supervisor = Supervisor(home, lock)
 
     def told(number: int, frame: FrameType | None) -> None:
         supervisor.told_to_stop.set()

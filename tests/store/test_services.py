@@ -197,3 +197,23 @@ def test_a_service_that_cannot_start_says_what_its_log_says(home: Home) -> None:
     assert "PostgreSQL ended with code" in failed.stderr
     assert "incompatible" in failed.stderr
     assert "Traceback" not in failed.stderr
+
+
+def test_a_deleted_state_directory_ends_its_services_and_no_others() -> None:
+    (parent := ROOT / ".bongsu" / "test").mkdir(parents=True, exist_ok=True)
+    home = Home(Path(tempfile.mkdtemp(prefix="services-", dir=parent)))
+    with client(home):
+        servers = [
+            psutil.Process(service["pid"]) for service in board_of(home)["services"].values() if "pid" in service
+        ]
+        running = [server for server in servers if server.is_running()]
+        assert len(running) >= 2
+        shutil.rmtree(home.path)
+        home.path.mkdir()
+        with client(home):
+            first = [server for server in running if server.is_running()]
+            assert wait_until(lambda: not any(server.is_running() for server in first), GONE_SECONDS)
+            assert is_locked(home.supervisor_lock)
+            assert board_of(home)["services"]["postgres"]["state"] == "ready"
+    assert wait_until(lambda: not is_locked(home.supervisor_lock), GONE_SECONDS)
+    shutil.rmtree(home.path)
