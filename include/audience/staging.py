@@ -13,7 +13,8 @@ from pathlib import Path
 import psycopg
 
 from include.audience.phones import normalise
-from include.audience.reader import open_table, resolve_columns
+from include.audience.columns import ColumnPlan, resolve_columns
+from include.audience.reader import open_table
 from include.campaigns.runs import Run
 from include.messages.plan import MessagePlan, Problem
 from include.privacy.cipher import INDEX_BYTES, Cipher, KeyRing
@@ -37,16 +38,16 @@ class ImportCounts:
 class RowReader:
     """Turns a row of the file into a row of the staging table.
 
-    :param columns: variable names in file order.
+    :param columns: the file's columns and their variables.
     :param watched: the columns whose empty cells the gate counts.
     """
 
     def __init__(
-        self, columns: Sequence[str], plan: MessagePlan, ring: KeyRing, cipher: Cipher, watched: Sequence[str]
-    ):
-        self._phone = columns.index("phone")
-        self._consent = columns.index("consent") if "consent" in columns else None
-        self._names = {name: place for place, name in enumerate(columns)}
+        self, columns: ColumnPlan, plan: MessagePlan, ring: KeyRing, cipher: Cipher, watched: Sequence[str]
+    ) -> None:
+        self._phone = columns.phone
+        self._names = {name: place for place, name in enumerate(columns.variables)}
+        self._consent = self._names.get("consent")
         self._watched = [(columns.index(name), 1 << bit) for bit, name in enumerate(watched)]
         self._plan, self._key, self._seal_many = plan, ring.index_key, cipher.seal_many
 
@@ -98,9 +99,10 @@ def import_targets(
     table = open_table(
         Path(audience.file), encoding=audience.encoding, delimiter=audience.delimiter, sheet=audience.sheet
     )
-    columns = list(resolve_columns(table.header, audience.columns).variables)
+    resolved = resolve_columns(table.header, audience.columns)
+    columns = list(resolved.variables)
     plan = MessagePlan(message.text, message.subject, message.allow_lms, columns)
-    reader = RowReader(columns, plan, ring, ring.cipher(run.key), list(audience.gate.max_null_share))
+    reader = RowReader(resolved, plan, ring, ring.cipher(run.key), list(audience.gate.max_null_share))
     done = 0
     with store.transaction():
         store.execute(query("audience/stage_prepare"))
