@@ -1,0 +1,137 @@
+"""The loaders under a real Airflow parse: what loads, what raises, and that nothing but the manifest decides."""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from include.campaigns.definition import check_definitions
+from include.campaigns.manifest import Entry, write_errors, write_manifest
+from include.settings import ROOT
+from tests.dags.conftest import Parse, Parsed
+
+LOADERS = sorted((ROOT / "dags").glob("campaigns_*.py"))
+BANNED = {"pandas", "great_expectations", "sqlalchemy"}
+
+
+def test_every_campaign_is_a_dag_with_the_store_and_the_line_away(parsed: Parsed, entries: list[Entry]) -> None:
+    assert parsed.errors == {}
+    assert set(parsed.dags) == {entry.dag_id for entry in entries}
+
+
+def test_a_dag_belongs_to_the_file_of_its_shard(parsed: Parsed, entries: list[Entry]) -> None:
+    expected = {entry.dag_id: f"campaigns_{number % 4:02d}.py" for number, entry in enumerate(entries)}
+    assert {dag_id: dag["file"] for dag_id, dag in parsed.dags.items()} == expected
+
+
+def test_the_same_definitions_are_the_same_bytes_under_another_hash_seed(
+    parse: Parse, parsed: Parsed, manifests: Path
+) -> None:
+    def content(one: Parsed) -> dict[str, str]:
+        # as Airflow hashes it: keys sorted (serialized_dag.py)
+        return {dag_id: json.dumps(dag["serialized"], sort_keys=True) for dag_id, dag in one.dags.items()}
+
+    assert content(parse(manifests, hash_seed="4242")) == content(parsed)
+
+
+def test_a_wrong_definition_is_one_import_error_and_harms_no_other(
+    parse: Parse, manifests: Path, entries: list[Entry], tmp_path: Path
+) -> None:
+    wrong = tmp_path / "spring.yaml"
+    wrong.write_text((ROOT / "tests/unit/cases/definitions/unknown_purpose.yaml").read_text(encoding="utf-8"))
+    write_errors(manifests, check_definitions([wrong]))
+    found = parse(manifests)
+    assert list(found.errors) == ["definition_errors.py"]
+    shown = found.errors["definition_errors.py"]
+    assert "spring.yaml: line 4: purpose: 'advertizing' is not possible here. Did you mean advertising?" in shown
+    assert set(found.dags) == {entry.dag_id for entry in entries}
+
+
+def test_a_missing_or_broken_manifest_raises_and_the_other_shards_load(
+    parse: Parse, manifests: Path, entries: list[Entry]
+) -> None:
+    (manifests / "campaigns_01.json").unlink()
+    cut = manifests / "campaigns_02.json"
+    cut.write_text(cut.read_text(encoding="utf-8")[:-300], encoding="utf-8")
+    fewer = manifests / "campaigns_03.json"
+    document = json.loads(fewer.read_text(encoding="utf-8"))
+    document["campaigns"].pop()
+    fewer.write_text(json.dumps(document), encoding="utf-8")
+    found = parse(manifests)
+    assert {name: error.strip().splitlines()[-1].split("json: ")[-1][:35] for name, error in found.errors.items()} == {
+        "campaigns_01.py": "the manifest is missing. Applying a",
+        "campaigns_02.py": "the manifest cannot be read (Expect",
+        "campaigns_03.py": "the manifest does not have the hash",
+    }
+    assert set(found.dags) == {entry.dag_id for entry in entries[0::4]}
+
+
+def test_a_task_that_is_about_to_run_builds_its_dag_alone(parse: Parse, manifests: Path, entries: list[Entry]) -> None:
+    """Airflow parses one file then; here all, to see that a loader without the DAG raises."""
+    wanted = entries[4].dag_id
+    found = parse(manifests, _AIRFLOW_PARSING_CONTEXT_DAG_ID=wanted)
+    assert list(found.dags) == [wanted]
+    assert set(found.errors) == {path.name for path in LOADERS[1:]}
+    assert f"the manifest has no {wanted}" in found.errors["campaigns_01.py"]
+
+
+def test_the_loaders_are_the_same_file() -> None:
+    assert len(LOADERS) == 10
+    assert len({path.read_text(encoding="utf-8") for path in LOADERS}) == 1
+
+
+def test_airflow_looks_into_every_file() -> None:
+    """In safe mode it skips files without both words."""
+    for path in (ROOT / "dags").rglob("*.py"):
+        text = path.read_text(encoding="utf-8").lower()
+        assert "dag" in text, path.name
+        assert "airflow" in text, path.name
+
+
+def test_the_loaders_import_nothing_of_their_own() -> None:
+    for path in (ROOT / "dags").rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        imported = {
+            name.split(".")[0]
+            for node in ast.walk(tree)
+            for name in (
+                [alias.name for alias in node.names]
+                if isinstance(node, ast.Import)
+                else [node.module or ""]
+                if isinstance(node, ast.ImportFrom)
+                else []
+            )
+        }
+        assert imported <= {"pathlib", "operators"}, path.name
+
+
+def test_loading_imports_none_of_the_banned_modules(manifests: Path, tmp_path: Path) -> None:
+    """Beyond what Airflow's SDK itself has imported before it comes to our file."""
+    script = (
+        "import sys, runpy, json, airflow.sdk\n"
+        "from airflow.sdk import DAG, Asset, BaseOperator\n"
+        "before = set(sys.modules)\n"
+        f"runpy.run_path({str(LOADERS[0])!r})\n"
+        "print(json.dumps(sorted({name.split('.')[0] for name in set(sys.modules) - before})))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={"PYTHONPATH": str(ROOT), "AIRFLOW_HOME": str(tmp_path), "BONGSU_MANIFESTS": str(manifests)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=True,
+    )
+    added = set(json.loads(done.stdout.splitlines()[-1]))
+    assert "operators" in added
+    assert added & BANNED == set()
+
+
+def test_a_folder_of_one_campaign_loads(parse: Parse, tmp_path: Path, entries: list[Entry]) -> None:
+    dags = tmp_path / "dags"
+    dags.mkdir()
+    (dags / "campaigns_00.py").write_bytes(LOADERS[0].read_bytes())
+    write_manifest(tmp_path, 0, entries[:1])
+    found = parse(tmp_path, dags=dags)
+    assert (found.errors, list(found.dags)) == ({}, [entries[0].dag_id])
