@@ -22,6 +22,7 @@ from include.delivery.chunks import plan_chunks
 from include.delivery.dispatch import Dispatched, dispatch_chunk
 from include.delivery.line_connection import connect_line
 from include.delivery.line_schema import log_tables, queue_table
+from include.delivery.receipts import Collected, collect
 from include.privacy.cipher import KeyRing
 from include.store import connect
 
@@ -29,15 +30,18 @@ AD = "(광고) [ACME] {{name|고객}}님, 20% 할인 무료수신거부 080-123-
 _serial = itertools.count(1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Databases:
-    """The services of the tests: addresses of every role, and the keys."""
+    """The services of the tests: addresses of every role, and the keys. Not shown: it holds passwords."""
 
+    home: Path
     store_url: str
     platform_url: str
     owner_url: str
+    admin_url: str
     line_url: str
     keyring: Path
+    environment: Mapping[str, str]
 
     @property
     def ring(self) -> KeyRing:
@@ -100,10 +104,18 @@ class Campaign:
         """Everything up to the hand-over of every chunk; the chunks' numbers."""
         self.import_()
         self.freeze()
+        return self.send_frozen()
+
+    def send_frozen(self) -> list[int]:
+        """Hand over every chunk of the frozen audience."""
         chunks = plan_chunks(self.store, self.run)
         for number in chunks:
             self.dispatch(number)
         return chunks
+
+    def collect(self) -> Collected:
+        """One look at the line for receipts."""
+        return collect(self.store, self.line, self.run)
 
     def begin(self, *, test_send: bool = False) -> Run:
         """A further run of the campaign."""

@@ -1,4 +1,4 @@
--- Take back the claims on people who have refused since the freeze. Runs only while nothing of the chunk has left.
+-- Take back the claims on people who have refused or were erased since the freeze. Runs only while nothing of the chunk has left.
 WITH refused AS (
     SELECT s.phone_index
     FROM suppressions s
@@ -14,8 +14,9 @@ withdrawn AS (
     SET state = 'suppressed', finished_at = now()
     FROM recipients r
     WHERE r.run_id = %(run)s AND r.recipient_no BETWEEN %(first)s AND %(last)s
-      AND EXISTS (SELECT FROM refused WHERE refused.phone_index = r.phone_index)
-      AND m.run_id = r.run_id AND m.recipient_no = r.recipient_no AND m.hop = %(hop)s AND m.run_at = %(run_at)s
+      AND (r.payload_enc IS NULL OR EXISTS (SELECT FROM refused WHERE refused.phone_index = r.phone_index))
+      AND m.run_id = r.run_id AND m.recipient_no = r.recipient_no
+      AND m.recipient_no BETWEEN %(first)s AND %(last)s AND m.hop = %(hop)s AND m.run_at = %(run_at)s
       AND m.state = 'pending'
     RETURNING m.recipient_no
 )
