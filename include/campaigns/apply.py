@@ -40,11 +40,18 @@ def loader_shards(dags: Path = DAGS) -> list[int]:
 
 
 def apply(store: psycopg.Connection, spec: CampaignSpec, now: datetime, *, actor: str = "cli") -> Applied:
-    """Put ``spec`` into force at ``now``.
+    """Put ``spec`` into force at ``now``, and commit.
 
     :param store: a connection of the application role, acting as the spec's tenant or one above it.
     :raises UnknownTenant: the spec's tenant does not exist for this session.
     """
+    with store.transaction():
+        applied = _put_into_force(store, spec, now, actor)
+    store.commit()
+    return applied
+
+
+def _put_into_force(store: psycopg.Connection, spec: CampaignSpec, now: datetime, actor: str) -> Applied:
     row = store.execute(query("campaigns/tenant"), [spec.tenant]).fetchone()
     if row is None:
         raise UnknownTenant(
@@ -61,18 +68,17 @@ def apply(store: psycopg.Connection, spec: CampaignSpec, now: datetime, *, actor
         "actor": actor,
         "object": spec.dag_id,
     }
-    with store.transaction():
-        # one at a time for one campaign: the row to lock may not exist yet
-        store.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [spec.dag_id])
-        found = store.execute(query("campaigns/current"), values).fetchone()
-        if found is not None and found[4] == values["hash"]:
-            return Applied(found[0], found[1], False, found[3], found[2])
-        applied = _create(store, values) if found is None else _revise(store, values, found)
-        values |= {"campaign": applied.campaign_id, "version": applied.version}
-        store.execute(query("campaigns/keep_version"), values)
-        values["action"] = "campaign created" if found is None else "campaign changed"
-        values["detail"] = json.dumps({"version": applied.version, "spec_hash": values["hash"]})
-        store.execute(query("campaigns/audit"), values)
+    # one at a time for one campaign: the row to lock may not exist yet
+    store.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [spec.dag_id])
+    found = store.execute(query("campaigns/current"), values).fetchone()
+    if found is not None and found[4] == values["hash"]:
+        return Applied(found[0], found[1], False, found[3], found[2])
+    applied = _create(store, values) if found is None else _revise(store, values, found)
+    values |= {"campaign": applied.campaign_id, "version": applied.version}
+    store.execute(query("campaigns/keep_version"), values)
+    values["action"] = "campaign created" if found is None else "campaign changed"
+    values["detail"] = json.dumps({"version": applied.version, "spec_hash": values["hash"]})
+    store.execute(query("campaigns/audit"), values)
     return applied
 
 
@@ -90,9 +96,7 @@ def _create(store: psycopg.Connection, values: dict[str, object]) -> Applied:
     return Applied(row[0], 1, True, str(values["dag_id"]), free[0])
 
 
-def _revise(
-    store: psycopg.Connection, values: dict[str, object], found: tuple[int, int, int, str, str]
-) -> Applied:
+def _revise(store: psycopg.Connection, values: dict[str, object], found: tuple[int, int, int, str, str]) -> Applied:
     campaign, version, shard, dag_id, _ = found
     store.execute(query("campaigns/revise"), values | {"campaign": campaign, "version": version + 1})
     return Applied(campaign, version + 1, True, dag_id, shard)
