@@ -9,6 +9,7 @@ from psycopg.rows import dict_row
 from include.campaigns.guard import GuardFacts
 from include.campaigns.runs import Run
 from include.campaigns.spec import CampaignSpec
+from include.campaigns.times import aware
 from include.errors import BongsuError
 from include.queries import query
 from include.settings import Settings
@@ -33,6 +34,7 @@ def load_facts(
     if row is None:
         raise BongsuError(f"Campaign {campaign_id} is not in the store of this tenant.")
     spec = CampaignSpec.model_validate(row["spec"])
+    zone = spec.schedule.timezone or row["timezone"]
     return GuardFacts(
         now=now,
         run_after=run_after,
@@ -40,11 +42,12 @@ def load_facts(
         activated_at=row["activated_at"],
         state=row["state"],
         purpose=spec.purpose,
-        timezone=spec.schedule.timezone or row["timezone"],
+        # people sleep by the tenant's clocks, whatever zone the schedule is written in
+        timezone=row["timezone"],
         misfire_minutes=spec.delivery.misfire_minutes or settings.misfire_minutes,
         quiet_hours=settings.quiet_hours,
-        valid_from=spec.schedule.valid_from,
-        valid_until=spec.schedule.valid_until,
+        valid_from=aware(spec.schedule.valid_from, zone),
+        valid_until=aware(spec.schedule.valid_until, zone),
         test_send=test_send,
         allow_backfill=allow_backfill,
         override_quiet_hours=override_quiet_hours,

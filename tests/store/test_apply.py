@@ -10,6 +10,7 @@ import pytest
 
 from include.campaigns import runs
 from include.campaigns.apply import CAMPAIGNS_A_LOADER, Applied, apply, loader_shards
+from include.campaigns.guarding import load_facts
 from include.campaigns.manifest import (
     DefinitionError,
     Entry,
@@ -20,6 +21,7 @@ from include.campaigns.manifest import (
 )
 from include.campaigns.spec import CampaignSpec
 from include.errors import BongsuError
+from include.settings import settings
 from include.store import UnknownTenant, connect
 from tests.support import AD, Databases, make_tenant
 
@@ -230,3 +232,22 @@ def test_an_archived_campaign_keeps_its_dag_while_a_run_is_under_way(
     tenant.store.commit()
     compile_manifests(platform, tmp_path)
     assert applied.dag_id not in {e.dag_id for e in read_manifest(tmp_path / manifest_name(applied.shard))}
+
+
+def test_the_guard_goes_by_the_tenants_clocks_and_the_window_by_the_schedules(tenant: Tenant) -> None:
+    schedule = {"daily": "09:00", "timezone": "America/New_York", "valid_from": "2026-11-21T09:00"}
+    applied = tenant.apply(schedule=schedule)
+    facts = load_facts(
+        tenant.store,
+        applied.campaign_id,
+        now=NOW,
+        run_after=NOW,
+        run_type="manual",
+        test_send=False,
+        allow_backfill=False,
+        override_quiet_hours=False,
+        override_reason="",
+        settings=settings(),
+    )
+    assert facts.timezone == "Asia/Seoul"
+    assert facts.valid_from == datetime(2026, 11, 21, 14, tzinfo=UTC)
