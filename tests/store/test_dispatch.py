@@ -1,0 +1,236 @@
+"""A chunk reaches its line once, whole and unchanged, whatever is repeated, raced or forbidden."""
+
+import threading
+from pathlib import Path
+
+import MySQLdb
+import pytest
+
+from include.campaigns import runs
+from include.delivery.chunks import load_chunk, plan_chunks
+from include.delivery.dispatch import Dispatched, dispatch_chunk
+from include.delivery.line_connection import connect_line
+from include.errors import HandOverError
+from include.store import connect
+from tests.store.conftest import Make
+from tests.support import Campaign, numbers
+
+pytestmark = pytest.mark.services
+
+ROW = "dest_no, call_back, subject, msg_contents, msg_type, status_code, rsv1, app_etc1, app_etc2"
+UGLY = "a\tb\\n\"c\" 'd' \\N 100%_ 값\\"
+"""Everything that has a meaning to LOAD DATA, to SQL or to a format string."""
+
+
+def ready(campaign: Campaign) -> Campaign:
+    campaign.import_()
+    campaign.freeze()
+    plan_chunks(campaign.store, campaign.run)
+    return campaign
+
+
+def forbid_load_data(campaign: Campaign) -> None:
+    """The line's connection as on a machine whose client library forbids LOAD DATA LOCAL."""
+    campaign.line.close()
+    campaign.line = connect_line(campaign.databases.line_url, local_infile=0)
+
+
+def test_a_chunk_tried_twice_is_handed_over_once(make: Make) -> None:
+    campaign = ready(make(250))
+    first = [campaign.dispatch(number) for number in (1, 2, 3)]
+    again = [campaign.dispatch(number) for number in (1, 2, 3)]
+    assert first == [Dispatched(size, 0, already=False) for size in (100, 100, 50)]
+    assert again == [Dispatched(size, 0, already=True) for size in (100, 100, 50)]
+    assert sorted(campaign.line_rows()) == numbers(250)
+
+
+def test_a_try_that_died_after_the_line_took_it_is_finished_by_the_next(make: Make) -> None:
+    campaign = ready(make(100))
+    campaign.dispatch(1)
+    # what a crash between the line's commit and ours leaves behind
+    campaign.store.execute(
+        "UPDATE chunks SET state = 'planned', accepted = 0, handed_over_at = NULL WHERE run_id = %s",
+        [campaign.run.run_id],
+    )
+    campaign.store.execute(
+        "UPDATE messages SET state = 'pending', accepted_at = NULL WHERE run_id = %s", [campaign.run.run_id]
+    )
+    campaign.store.commit()
+    assert campaign.dispatch(1) == Dispatched(100, 0, already=True)
+    assert len(campaign.line_rows()) == 100
+
+
+def test_a_line_that_took_something_else_than_was_claimed_needs_a_person(make: Make) -> None:
+    campaign = ready(make(100))
+    campaign.dispatch(1)
+    campaign.store.execute("UPDATE chunks SET state = 'planned' WHERE run_id = %s", [campaign.run.run_id])
+    campaign.store.execute(
+        "UPDATE messages SET state = 'pending' WHERE run_id = %s AND recipient_no > 1", [campaign.run.run_id]
+    )
+    campaign.store.commit()
+    with pytest.raises(HandOverError, match="the line took 100 messages, 99 are claimed"):
+        campaign.dispatch(1)
+    assert load_chunk(campaign.store, campaign.run, 1).state == "planned"
+    assert len(campaign.line_rows()) == 100
+
+
+def test_two_dispatchers_of_one_chunk_at_once(make: Make) -> None:
+    campaign = ready(make(2_000, chunk_size=2_000))
+    start, done, problems = threading.Barrier(3), [], []
+
+    def dispatch() -> None:
+        try:
+            with connect(campaign.databases.store_url, campaign.tenant_id) as store:
+                line = connect_line(campaign.databases.line_url)
+                run = runs.load(store, campaign.run.run_id)
+                start.wait(10)
+                done.append(dispatch_chunk(store, line, run, campaign.ring, 1))
+                line.close()
+        except Exception as error:
+            problems.append(error)
+
+    threads = [threading.Thread(target=dispatch) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert problems == []
+    assert sorted(one.already for one in done) == [False, True, True]
+    assert {one.accepted for one in done} == {2_000}
+    assert sorted(campaign.line_rows()) == numbers(2_000)
+
+
+def test_who_refuses_after_the_freeze_is_withdrawn(make: Make) -> None:
+    campaign = ready(make(200))
+    for number, table in ((numbers(2)[1], "suppressions"), (numbers(150)[149], "consents")):
+        index = campaign.ring.blind_index(number)
+        if table == "suppressions":
+            campaign.store.execute(
+                "INSERT INTO suppressions (tenant_id, phone_index, reason, source) VALUES (%s, %s, 'opted_out', '080')",
+                [campaign.tenant_id, index],
+            )
+        else:
+            campaign.store.execute(
+                "INSERT INTO consents (tenant_id, phone_index, channel, purpose, granted, evidence, source) "
+                "VALUES (%s, %s, 'sms', 'advertising', false, 'call', '080')",
+                [campaign.tenant_id, index],
+            )
+    campaign.store.commit()
+    assert [campaign.dispatch(number) for number in (1, 2)] == [Dispatched(99, 1, False)] * 2
+    assert set(numbers(200)) - set(campaign.line_rows()) == {numbers(2)[1], numbers(150)[149]}
+    events = campaign.store.execute(
+        "SELECT recipient_no, event FROM message_events WHERE run_id = %s ORDER BY 1", [campaign.run.run_id]
+    ).fetchall()
+    assert events == [(2, "suppressed"), (150, "suppressed")]
+
+
+@pytest.mark.parametrize("forbidden", [False, True])
+def test_texts_arrive_byte_for_byte(make: Make, forbidden: bool) -> None:
+    text = "[ACME] {{name}}\n" + UGLY + "\n\t끝\\"
+    campaign = ready(make([("01012345678", "김"), ("01012345679", "NULL")], text=text, purpose="informational"))
+    if forbidden:
+        forbid_load_data(campaign)
+    campaign.dispatch(1)
+    assert campaign.line_rows("msg_contents") == [text.replace("{{name}}", name) for name in ("김", "NULL")]
+
+
+def test_long_messages_carry_their_subject_and_short_ones_none(make: Make) -> None:
+    rows = [("01012345678", "짧은"), ("01012345679", "긴" * 60)]
+    campaign = ready(make(rows, message={"allow_lms": True, "subject": "봄\\맞이 '할인'"}))
+    campaign.dispatch(1)
+    assert campaign.line_rows("msg_type, subject") == [("S", None), ("L", "봄\\맞이 '할인'")]
+
+
+def test_both_ways_of_writing_make_the_same_rows(make: Make) -> None:
+    rows = [(number, name) for number, name in zip(numbers(2_500), ["김\\철수", "이'영희", "%s"] * 834, strict=False)]
+    found = []
+    for forbidden in (False, True):
+        campaign = ready(make(rows, chunk_size=2_500, message={"allow_lms": True, "subject": "봄"}))
+        if forbidden:
+            forbid_load_data(campaign)
+        campaign.dispatch(1)
+        found.append([(*row[:7], row[7].split(".", 1)[1]) for row in campaign.line_rows(ROW)])
+    assert len(found[0]) == 2_500
+    assert found[0] == found[1]
+
+
+def test_a_server_that_forbids_load_data_gets_inserts(make: Make) -> None:
+    campaign = ready(make(100))
+    socket = (campaign.databases.home / "sockets" / "mariadb.sock").resolve()
+    with MySQLdb.connect(unix_socket=server_socket(campaign, socket), user="root") as server:
+        server.cursor().execute("SET GLOBAL local_infile = 0")
+        try:
+            assert campaign.dispatch(1).accepted == 100
+        finally:
+            server.cursor().execute("SET GLOBAL local_infile = 1")
+    assert sorted(campaign.line_rows()) == numbers(100)
+
+
+def server_socket(campaign: Campaign, fallback: Path) -> str:
+    with campaign.line.cursor() as cursor:
+        cursor.execute("SELECT @@socket")
+        row = cursor.fetchone()
+    campaign.line.rollback()
+    return str(row[0]) if row else str(fallback)
+
+
+def test_the_request_time_is_the_clock_of_the_line(make: Make) -> None:
+    campaign = ready(make(100))
+    campaign.line.cursor().execute("SET @@session.timestamp = UNIX_TIMESTAMP() - 86400")
+    campaign.dispatch(1)
+    campaign.line.cursor().execute("SET @@session.timestamp = DEFAULT")
+    ages = campaign.line_rows("TIMESTAMPDIFF(SECOND, sendreq_time, NOW()), 0")
+    assert all(86_390 < age < 86_460 for age, _ in ages), "the rows' time follows the server's NOW(), not ours"
+
+
+def test_a_row_is_new_to_the_agent(make: Make) -> None:
+    campaign = ready(make(100))
+    campaign.dispatch(1)
+    run = campaign.run.run_id
+    assert campaign.line_rows(ROW)[41] == (
+        numbers(42)[41],
+        "0212345678",
+        None,
+        "(광고) [ACME] 김철수님, 20% 할인 무료수신거부 080-123-4567",
+        "S",
+        100,
+        "1",
+        f"{run}.0.42",
+        f"{run}.0.1",
+    )
+
+
+def test_chunks_go_round_the_lines_of_the_group(make: Make) -> None:
+    campaign = make(750)
+    campaign.send()
+    dealt = campaign.store.execute(
+        "SELECT line_no, first_no, last_no FROM chunks WHERE run_id = %s ORDER BY chunk_no", [campaign.run.run_id]
+    ).fetchall()
+    assert [line for line, _, _ in dealt] == [1, 2, 3, 1, 2, 3, 1, 2]
+    assert [(first, last) for _, first, last in dealt] == [
+        (first, min(first + 99, 750)) for first in range(1, 751, 100)
+    ]
+    assert [len(campaign.line_rows(lines=[line])) for line in (1, 2, 3)] == [300, 250, 200]
+
+
+def test_a_test_send_goes_to_the_test_line(make: Make) -> None:
+    campaign = make(250, test_send=True)
+    campaign.send()
+    assert len(campaign.line_rows(lines=[10])) == len(campaign.line_rows()) == 250
+
+
+def test_an_authentication_goes_to_its_own_line(make: Make) -> None:
+    campaign = make(120, purpose="authentication", text="[ACME] 인증번호 1234")
+    campaign.send()
+    assert len(campaign.line_rows(lines=[11])) == len(campaign.line_rows()) == 120
+
+
+def test_planning_twice_and_without_a_freeze(make: Make) -> None:
+    campaign = make(150)
+    campaign.import_()
+    with pytest.raises(HandOverError, match="no frozen audience"):
+        plan_chunks(campaign.store, campaign.run)
+    campaign.freeze()
+    assert plan_chunks(campaign.store, campaign.run) == plan_chunks(campaign.store, campaign.run) == [1, 2]
+    with pytest.raises(HandOverError, match="no chunk 3"):
+        campaign.dispatch(3)

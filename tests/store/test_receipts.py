@@ -1,0 +1,164 @@
+"""Receipts: from queue and logs, across months, once each, until the window closes."""
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from include.delivery.chunks import load_chunk
+from include.delivery.receipts import expire, rows_waiting, window_closes
+from include.reporting.books import close
+from tests.store.conftest import Make
+from tests.support import Campaign, finish_rows, numbers
+
+pytestmark = pytest.mark.services
+
+KST = timedelta(hours=9)
+
+
+def month(moment: datetime) -> str:
+    return (moment + KST).strftime("%Y%m")
+
+
+def states(campaign: Campaign) -> Counter[str]:
+    rows = campaign.store.execute("SELECT state FROM messages WHERE run_id = %s", [campaign.run.run_id]).fetchall()
+    campaign.store.commit()
+    return Counter(state for (state,) in rows)
+
+
+def events(campaign: Campaign) -> Counter[str]:
+    rows = campaign.store.execute(
+        "SELECT event FROM message_events WHERE run_id = %s", [campaign.run.run_id]
+    ).fetchall()
+    campaign.store.commit()
+    return Counter(event for (event,) in rows)
+
+
+def test_part_of_the_results_then_the_rest(make: Make) -> None:
+    campaign = make(300)
+    campaign.send()
+    assert (campaign.collect().outstanding, states(campaign)["accepted"]) == (300, 300)
+    finish_rows(campaign, 6, where="MOD(seqno, 2) = 0")
+    finish_rows(campaign, 7, where="MOD(seqno, 10) = 1")
+    looked = campaign.collect()
+    assert looked.settled + looked.outstanding == 300
+    assert looked.waiting == looked.outstanding > 0
+    assert rows_waiting(campaign.line, ["SMSQ_SEND_1", "SMSQ_SEND_2"], campaign.run.run_id, 0) > 0
+    assert load_chunk(campaign.store, campaign.run, 1).state == "accepted"
+    finish_rows(campaign, 16)
+    last = campaign.collect()
+    assert (last.settled, last.outstanding, last.waiting) == (looked.outstanding, 0, 0)
+    assert {load_chunk(campaign.store, campaign.run, number).state for number in (1, 2, 3)} == {"final"}
+    codes = Counter(
+        campaign.store.execute("SELECT result_code FROM messages WHERE run_id = %s", [campaign.run.run_id]).fetchall()
+    )
+    assert sum(codes.values()) == 300
+    assert set(codes) == {(6,), (7,), (16,)}
+    assert states(campaign) == events(campaign) == {"delivered": codes[6,], "failed": codes[7,] + codes[16,]}
+
+
+def test_a_look_repeated_settles_nothing_twice(make: Make) -> None:
+    campaign = make(100)
+    campaign.send()
+    finish_rows(campaign, 6, where="MOD(seqno, 2) = 0")
+    first = campaign.collect()
+    assert campaign.collect().settled == 0
+    finish_rows(campaign, 6)
+    campaign.collect()
+    assert campaign.collect().settled == 0
+    assert events(campaign) == {"delivered": 100}
+    assert first.settled == 50
+
+
+def test_results_on_both_sides_of_a_month_and_in_the_queue(make: Make) -> None:
+    campaign = make(300)
+    campaign.send()
+    now = datetime.now(UTC)
+    earlier = now - timedelta(days=31)
+    this, last = month(now), month(earlier)
+    campaign.store.execute("UPDATE chunks SET handed_over_at = %s WHERE run_id = %s", [earlier, campaign.run.run_id])
+    campaign.store.commit()
+    finish_rows(campaign, 6, where="MOD(seqno, 3) = 0", move_to=last)
+    finish_rows(campaign, 8, where="MOD(seqno, 3) = 1", move_to=this)
+    finish_rows(campaign, 6)
+    looked = campaign.collect()
+    assert (looked.settled, looked.outstanding) == (300, 0)
+    totals = close(campaign.store, campaign.run)
+    assert (totals.delivered, totals.failed, totals.line_rows, totals.twice) == (200, 100, 300, 0)
+
+
+@pytest.mark.parametrize(
+    ("handed_over", "read"),
+    [
+        # 00:30 on the 1st in Seoul is still the month before in UTC
+        (datetime(2027, 3, 31, 15, 30, tzinfo=UTC), {"202704"}),
+        (datetime(2027, 3, 31, 14, 30, tzinfo=UTC), {"202703", "202704"}),
+    ],
+)
+def test_the_month_of_a_hand_over_is_seouls(make: Make, handed_over: datetime, read: set[str]) -> None:
+    campaign = make(100)
+    campaign.send()
+    campaign.store.execute(
+        "UPDATE chunks SET handed_over_at = %s WHERE run_id = %s", [handed_over, campaign.run.run_id]
+    )
+    campaign.store.commit()
+    finish_rows(campaign, 6, where="MOD(seqno, 2) = 0", move_to="202703")
+    finish_rows(campaign, 6, move_to="202704")
+    assert campaign.collect().settled == 50 * len(read)
+
+
+def test_the_window_closes_on_what_has_no_receipt(make: Make) -> None:
+    campaign = make(200)
+    campaign.send()
+    finish_rows(campaign, 6, where="MOD(seqno, 4) <> 0")
+    campaign.collect()
+    closes = window_closes(campaign.store, campaign.run)
+    assert timedelta(hours=71.9) < closes - datetime.now(UTC) <= timedelta(hours=72)
+    assert expire(campaign.store, campaign.run) == 50
+    assert expire(campaign.store, campaign.run) == 0
+    assert states(campaign) == {"delivered": 150, "expired": 50}
+    finish_rows(campaign, 6)
+    assert campaign.collect().settled == 0, "a receipt after the window changes nothing"
+    totals = close(campaign.store, campaign.run)
+    assert (totals.expired, totals.waiting) == (50, 0)
+
+
+def test_a_chunk_of_which_nobody_is_left_is_final(make: Make) -> None:
+    campaign = make(200)
+    campaign.import_()
+    campaign.freeze()
+    with campaign.store.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO suppressions (tenant_id, phone_index, reason, source) VALUES (%s, %s, 'suppressed', 'x')",
+            [(campaign.tenant_id, campaign.ring.blind_index(number)) for number in numbers(100)],
+        )
+    campaign.store.commit()
+    campaign.send_frozen()
+    assert len(campaign.line_rows()) == 100
+    finish_rows(campaign, 6)
+    assert campaign.collect().outstanding == 0
+    assert {load_chunk(campaign.store, campaign.run, number).state for number in (1, 2)} == {"final"}
+    totals = close(campaign.store, campaign.run)
+    assert (totals.recipients, totals.withdrawn, totals.delivered) == (200, 100, 100)
+
+
+def test_delivered_means_the_code_of_the_kind(make: Make) -> None:
+    rows = [(number, "긴" * 60 if place % 2 else "짧은") for place, number in enumerate(numbers(100))]
+    campaign = make(rows, message={"allow_lms": True})
+    campaign.send()
+    finish_rows(campaign, 6, where="msg_type = 'S'")
+    finish_rows(campaign, 1000, where="msg_type = 'L'")
+    campaign.collect()
+    assert states(campaign) == {"delivered": 100}
+
+
+def test_a_receipt_is_dated_by_the_line(make: Make) -> None:
+    campaign = make(100)
+    campaign.send()
+    finish_rows(campaign, 6)
+    campaign.collect()
+    late = campaign.value(
+        "SELECT max(abs(extract(epoch FROM finished_at - accepted_at))) FROM messages WHERE run_id = %s",
+        campaign.run.run_id,
+    )
+    assert late < 60, "Seoul's clock on the line and UTC in the store are the same moment"
