@@ -10,6 +10,11 @@ from psycopg import sql
 from include.errors import BongsuError, Unavailable
 
 
+SET_AGAINST_SET = "SET LOCAL enable_nestloop = off"
+"""For a transaction that joins a run's new rows: the planner's statistics have not seen the run yet, so it would expect
+one row and go over all pairs; without that choice it hashes or merges."""
+
+
 class UnknownTenant(BongsuError):
     """The tenant named does not exist, or is not below the one that asks."""
 
@@ -23,7 +28,12 @@ def connect(url: str, tenant: int | None = None, *, application_name: str = "bon
     """
     try:
         connection = psycopg.connect(
-            url, application_name=application_name, connect_timeout=10, options="-c timezone=UTC -c jit=off"
+            url,
+            application_name=application_name,
+            connect_timeout=10,
+            # a set's statements are few and long: each is planned for its own numbers, never for an average chunk
+            prepare_threshold=None,
+            options="-c timezone=UTC -c jit=off",
         )
     except psycopg.OperationalError as error:
         raise Unavailable(f"The campaign store does not answer: {str(error).splitlines()[0]}") from error

@@ -11,6 +11,7 @@ import psycopg
 from include.campaigns.runs import Run
 from include.errors import HandOverError
 from include.queries import query
+from include.store import SET_AGAINST_SET
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ def freeze(store: psycopg.Connection, run: Run) -> FreezeCounts:
                     f"Run {run.run_id} read {read:,} rows but {staged:,} are staged. Clear import_targets."
                 )
             store.execute("SET LOCAL work_mem = '256MB'")
+            store.execute(SET_AGAINST_SET)
             store.execute(query("audience/freeze_decide"), values)
             store.execute("ANALYZE verdicts")
             store.execute(query("audience/freeze_exclude"), values)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import psycopg
 
-from include.audience.phones import normalise
 from include.audience.columns import ColumnPlan, resolve_columns
+from include.audience.phones import normalise
 from include.audience.reader import open_table
 from include.campaigns.runs import Run
 from include.messages.plan import MessagePlan, Problem

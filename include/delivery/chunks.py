@@ -1,6 +1,7 @@
 """Cuts a frozen audience into chunks of consecutive recipients, dealt round robin to the run's lines."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 import psycopg
 from psycopg.rows import class_row
@@ -27,11 +28,23 @@ class Chunk:
     state: str
     accepted: int
     withdrawn: int
+    handed_over_at: datetime | None
 
     @property
     def size(self) -> int:
         """How many recipients it holds."""
         return self.last_no - self.first_no + 1
+
+    @property
+    def key(self) -> dict[str, int]:
+        """Its place in the store, as the queries of ``sql/queries/delivery`` name it."""
+        return {
+            "run": self.run_id,
+            "hop": self.hop,
+            "chunk": self.chunk_no,
+            "first": self.first_no,
+            "last": self.last_no,
+        }
 
     @property
     def label(self) -> str:
@@ -65,6 +78,12 @@ def plan_chunks(store: psycopg.Connection, run: Run, hop: int = 0) -> list[int]:
         store.execute(query("delivery/plan_chunks"), values)
         rows = store.execute(query("delivery/chunk_numbers"), values).fetchall()
     return [int(number) for (number,) in rows]
+
+
+def open_chunks(store: psycopg.Connection, run: Run, hop: int = 0) -> list[Chunk]:
+    """The chunks that their line has taken and whose results are not all in."""
+    with store.transaction(), store.cursor(row_factory=class_row(Chunk)) as cursor:
+        return cursor.execute(query("delivery/open_chunks"), {"run": run.run_id, "hop": hop}).fetchall()
 
 
 def load_chunk(store: psycopg.Connection, run: Run, chunk_no: int, hop: int = 0) -> Chunk:

@@ -72,11 +72,9 @@ def _claim(store: psycopg.Connection, run: Run, chunk: Chunk) -> None:
     """Claim the chunk's recipients, and withdraw those who have refused since the freeze."""
     spec = run.spec
     values = {
-        **_key(chunk),
+        **chunk.key,
         "tenant": run.tenant_id,
         "run_at": run.run_at,
-        "first": chunk.first_no,
-        "last": chunk.last_no,
         "line": chunk.line_no,
         "channel": spec.message.channel,
         "advertising": spec.purpose == "advertising",
@@ -93,7 +91,7 @@ def _messages(store: psycopg.Connection, run: Run, ring: KeyRing, chunk: Chunk) 
     phone = columns.index("phone")
     unseal, render = ring.cipher(run.key).open, plan.render
     prefix = f"{run.run_id}.{chunk.hop}."
-    values = {**_key(chunk), "run_at": run.run_at}
+    values = {**chunk.key, "run_at": run.run_at}
     with store.transaction(), store.cursor(binary=True) as cursor:
         for recipient_no, payload in cursor.execute(query("delivery/claimed"), values):
             row = unseal(payload).decode().split(SEPARATOR)
@@ -104,7 +102,7 @@ def _messages(store: psycopg.Connection, run: Run, ring: KeyRing, chunk: Chunk) 
 def _accept(store: psycopg.Connection, run: Run, chunk: Chunk, handed_over: int) -> tuple[int, int]:
     """Write the line's yes into the store; messages accepted and people withdrawn."""
     with store.transaction():
-        counted = store.execute(query("delivery/accept"), {**_key(chunk), "run_at": run.run_at}).fetchone()
+        counted = store.execute(query("delivery/accept"), {**chunk.key, "run_at": run.run_at}).fetchone()
         if counted is None:  # another try of this chunk has accepted it meanwhile
             chunk = load_chunk(store, run, chunk.chunk_no, chunk.hop)
             counted = (chunk.accepted, chunk.withdrawn)
@@ -115,7 +113,3 @@ def _accept(store: psycopg.Connection, run: Run, chunk: Chunk, handed_over: int)
                 f"{accepted:,} are claimed. Do not clear it: compare BONGSU_HANDOVER with the messages of this chunk."
             )
     return accepted, withdrawn
-
-
-def _key(chunk: Chunk) -> dict[str, int]:
-    return {"run": chunk.run_id, "hop": chunk.hop, "chunk": chunk.chunk_no}

@@ -13,13 +13,17 @@ import MySQLdb.cursors
 import psycopg
 
 from include.campaigns.runs import Run
-from include.delivery.chunks import Chunk
+from include.delivery.chunks import Chunk, open_chunks
 from include.delivery.line import chunk_key
 from include.delivery.line_schema import log_tables, queue_table
 from include.queries import query
+from include.store import SET_AGAINST_SET
 
-KST_MONTH = timedelta(hours=9)
+KOREA = timedelta(hours=9)
+"""The logs are named by the month in Korea."""
 READ_ROWS = 10_000
+WAITING = 100
+"""Status of a row without a result."""
 
 
 @dataclass(frozen=True)
@@ -38,27 +42,28 @@ class Collected:
 
 def collect(store: psycopg.Connection, line_connection: MySQLdb.Connection, run: Run, hop: int = 0) -> Collected:
     """Settle what has a result, chunk by chunk, each in its own transaction. Safe to repeat at any moment."""
-    settled = waiting = 0
-    for chunk_no, line_no, table_name, handed_over_at in _open_chunks(store, run, hop):
-        chunk = Chunk(run.run_id, hop, chunk_no, 0, 0, line_no, table_name, "accepted", 0, 0)
-        changed, still = _settle(store, line_connection, run, chunk, handed_over_at)
+    settled = outstanding = waiting = 0
+    for chunk in open_chunks(store, run, hop):
+        changed, still, queued = _settle(store, line_connection, run, chunk)
         settled += changed
-        waiting += still
-    row = store.execute(query("delivery/outstanding"), _values(run, hop)).fetchone()
-    store.commit()
-    return Collected(settled, int(row[0]) if row else 0, waiting)
+        outstanding += still
+        waiting += queued
+    return Collected(settled, outstanding, waiting)
 
 
 def expire(store: psycopg.Connection, run: Run, hop: int = 0) -> int:
     """Mark what has no receipt when the receipt window has closed; how many messages."""
-    with store.transaction():
-        row = store.execute(query("delivery/expire"), _values(run, hop)).fetchone()
-    return int(row[0]) if row else 0
+    expired = 0
+    for chunk in open_chunks(store, run, hop):
+        with store.transaction():
+            row = store.execute(query("delivery/expire"), _values(run, chunk)).fetchone()
+        expired += int(row[0]) if row else 0
+    return expired
 
 
 def window_closes(store: psycopg.Connection, run: Run, hop: int = 0) -> datetime:
     """The moment until which receipts are waited for: ``receipt_hours`` after the last hand-over."""
-    row = store.execute(query("delivery/last_hand_over"), _values(run, hop)).fetchone()
+    row = store.execute(query("delivery/last_hand_over"), {"run": run.run_id, "hop": hop}).fetchone()
     store.commit()
     last = row[0] if row and row[0] else run.run_at
     return last + timedelta(hours=run.spec.delivery.receipt_hours)
@@ -76,36 +81,28 @@ def rows_waiting(line_connection: MySQLdb.Connection, tables: list[str], run_id:
     return total
 
 
-def _open_chunks(store: psycopg.Connection, run: Run, hop: int) -> list[tuple[int, int, str, datetime]]:
-    rows = store.execute(query("delivery/open_chunks"), _values(run, hop)).fetchall()
-    store.commit()
-    return [(int(number), int(line), str(table), moment) for number, line, table, moment in rows]
-
-
-def _settle(
-    store: psycopg.Connection, line: MySQLdb.Connection, run: Run, chunk: Chunk, handed_over_at: datetime
-) -> tuple[int, int]:
-    """Settle one chunk; messages that changed, rows without a result yet."""
+def _settle(store: psycopg.Connection, line: MySQLdb.Connection, run: Run, chunk: Chunk) -> tuple[int, int, int]:
+    """Settle one chunk; messages that changed, messages still open, rows without a result yet."""
     waiting = 0
-    values = {**_values(run, chunk.hop), "chunk": chunk.chunk_no, "tenant": run.tenant_id}
     with store.transaction():
         store.execute(query("delivery/receipts_prepare"))
         with store.cursor() as cursor, cursor.copy(query("delivery/receipts_copy")) as copy:
             copy.set_types(["int4", "int4", "float8"])
-            for recipient_no, code, moment in _rows(line, chunk, handed_over_at):
+            for recipient_no, code, moment in _rows(line, chunk):
                 copy.write_row((int(recipient_no), int(code), float(moment)))
                 waiting += code == WAITING
-        changed = store.execute(query("delivery/settle"), values).fetchone()
-        store.execute(query("delivery/settle_chunk"), values)
-    return (int(changed[0]) if changed else 0), waiting
+        store.execute(SET_AGAINST_SET)
+        changed = store.execute(query("delivery/settle"), _values(run, chunk)).fetchone()
+        still = store.execute(query("delivery/settle_chunk"), _values(run, chunk)).fetchone()
+    assert changed is not None
+    assert still is not None
+    return int(changed[0]), int(still[0]), waiting
 
 
-WAITING = 100
-
-
-def _rows(line: MySQLdb.Connection, chunk: Chunk, since: datetime) -> Iterator[tuple[int, int, float]]:
+def _rows(line: MySQLdb.Connection, chunk: Chunk) -> Iterator[tuple[int, int, float]]:
     """(recipient, code, Unix time) of every row that the line's tables hold for the chunk, in one snapshot."""
-    month = (since.astimezone(UTC) + KST_MONTH).strftime("%Y%m")
+    assert chunk.handed_over_at is not None
+    month = (chunk.handed_over_at.astimezone(UTC) + KOREA).strftime("%Y%m")
     queue = queue_table(chunk.line_no)
     logs = [table for table in log_tables(line, chunk.line_no) if table[-6:] >= month]
     line.rollback()
@@ -120,5 +117,5 @@ def _rows(line: MySQLdb.Connection, chunk: Chunk, since: datetime) -> Iterator[t
         line.rollback()
 
 
-def _values(run: Run, hop: int) -> dict[str, object]:
-    return {"run": run.run_id, "run_at": run.run_at, "hop": hop, "tenant": run.tenant_id}
+def _values(run: Run, chunk: Chunk) -> dict[str, object]:
+    return {**chunk.key, "run_at": run.run_at, "tenant": run.tenant_id}

@@ -44,7 +44,14 @@ def load_report(store: psycopg.Connection, run_id: int) -> dict[str, Any]:
 
 def render_report(report: dict[str, Any]) -> list[str]:
     """The report as lines for a terminal."""
-    lines = [
+    if report["state"] == "refused":
+        return [
+            f"{report['title']} · run {report['run_id']} · refused, nothing was sent",
+            *str(report["refusal"]).splitlines(),
+            f"rows read          {report['rows_read']:>12,}",
+            *_by_reason("rejected", report["rejected"]),
+        ]
+    return [
         f"{report['title']} · run {report['run_id']} · {report['state']}",
         f"rows read          {report['rows_read']:>12,}",
         *_by_reason("rejected", report["rejected"]),
@@ -61,9 +68,6 @@ def render_report(report: dict[str, Any]) -> list[str]:
         f"handed over twice  {report['twice']:>12,}",
         "books closed" if report["books_closed"] else "BOOKS OPEN",
     ]
-    if report["refusal"]:
-        lines.insert(1, f"refused: {report['refusal']}")
-    return lines
 
 
 def _by_reason(name: str, counts: dict[str, int], prefix: str = "") -> Iterator[str]:

@@ -36,12 +36,14 @@ CREATE TABLE kill_switches (
 COMMENT ON TABLE kill_switches IS 'While a row stands, no run of the tenant or of one below it starts.';
 CALL bongsu.protect('kill_switches');
 
--- The switch that stops a tenant may stand on an ancestor, which the tenant itself cannot see.
+-- The switch that stops a tenant may stand on an ancestor, which the tenant itself cannot see. Only those who may see
+-- the tenant get an answer.
 CREATE FUNCTION bongsu.kill_switch(of_tenant integer) RETURNS text LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path = public, pg_temp
 AS $$
     SELECT k.reason
     FROM tenants t JOIN kill_switches k ON k.tenant_id = ANY (t.path)
     WHERE t.tenant_id = of_tenant
+      AND (session_user = 'bongsu_platform' OR of_tenant = ANY (bongsu.visible_tenants()))
     ORDER BY k.set_at LIMIT 1
 $$;

@@ -9,7 +9,7 @@ WITH changed AS (
     FROM (SELECT DISTINCT ON (recipient_no) recipient_no, code, moment
           FROM receipts WHERE code <> 100 ORDER BY recipient_no, moment) r
     WHERE m.run_id = %(run)s AND m.run_at = %(run_at)s AND m.hop = %(hop)s AND m.recipient_no = r.recipient_no
-      AND m.chunk_no = %(chunk)s AND m.state = 'accepted'
+      AND m.recipient_no BETWEEN %(first)s AND %(last)s AND m.state = 'accepted'
     RETURNING m.recipient_no, m.state, m.result_code, m.finished_at
 ),
 noted AS (

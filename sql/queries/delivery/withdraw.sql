@@ -1,23 +1,22 @@
--- Take back the claims on people who have refused or were erased since the freeze. Runs only while nothing of the chunk has left.
-WITH refused AS (
-    SELECT s.phone_index
-    FROM suppressions s
-    WHERE s.tenant_id = %(tenant)s AND (s.reason = 'suppressed' OR %(advertising)s)
-    UNION
-    SELECT c.phone_index
-    FROM consents c
-    WHERE c.tenant_id = %(tenant)s AND c.channel = %(channel)s AND c.purpose = 'advertising' AND NOT c.granted
-      AND %(advertising)s
+-- Take back the claims on people who have refused since the freeze. Runs only while nothing of the chunk has left.
+WITH refused AS MATERIALIZED (
+    SELECT r.recipient_no
+    FROM recipients r
+    WHERE r.run_id = %(run)s AND r.recipient_no BETWEEN %(first)s AND %(last)s
+      AND (EXISTS (SELECT FROM suppressions s
+                   WHERE s.tenant_id = %(tenant)s AND s.phone_index = r.phone_index
+                     AND (s.reason = 'suppressed' OR %(advertising)s))
+           OR %(advertising)s AND EXISTS (
+                   SELECT FROM consents c
+                   WHERE c.tenant_id = %(tenant)s AND c.phone_index = r.phone_index
+                     AND c.channel = %(channel)s AND c.purpose = 'advertising' AND NOT c.granted))
 ),
 withdrawn AS (
     UPDATE messages m
     SET state = 'suppressed', finished_at = now()
-    FROM recipients r
-    WHERE r.run_id = %(run)s AND r.recipient_no BETWEEN %(first)s AND %(last)s
-      AND (r.payload_enc IS NULL OR EXISTS (SELECT FROM refused WHERE refused.phone_index = r.phone_index))
-      AND m.run_id = r.run_id AND m.recipient_no = r.recipient_no
-      AND m.recipient_no BETWEEN %(first)s AND %(last)s AND m.hop = %(hop)s AND m.run_at = %(run_at)s
-      AND m.state = 'pending'
+    WHERE m.run_id = %(run)s AND m.run_at = %(run_at)s AND m.hop = %(hop)s AND m.state = 'pending'
+      AND m.recipient_no BETWEEN %(first)s AND %(last)s
+      AND m.recipient_no IN (SELECT recipient_no FROM refused)
     RETURNING m.recipient_no
 )
 INSERT INTO message_events (tenant_id, recipient_no, run_id, run_at, occurred_at, hop, event)
