@@ -8,7 +8,7 @@ import difflib
 import hashlib
 import json
 import re
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any, get_args
 
@@ -16,7 +16,6 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from include.campaigns.manifest import DefinitionError
 from include.campaigns.mistakes import MISTAKE
 from include.campaigns.spec import CampaignSpec
 from include.errors import SpecError, SpecProblem
@@ -110,17 +109,6 @@ def load_definition(path: Path) -> CampaignSpec:
     except ValidationError as error:
         found = [_explain(detail, places) for detail in _causes(error.errors(include_url=False))]
         raise SpecError(path.name, sorted(found, key=lambda p: (p.line or 0, p.column or 0, p.field))) from None
-
-
-def check_definitions(files: Iterable[Path]) -> list[DefinitionError]:
-    """What is wrong with each of the files that cannot be used, for the compile step."""
-    found = []
-    for file in files:
-        try:
-            load_definition(file)
-        except SpecError as error:
-            found.append(DefinitionError(file.name, str(error)))
-    return found
 
 
 def canonical(spec: CampaignSpec) -> str:

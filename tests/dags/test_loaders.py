@@ -6,8 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from include.campaigns.definition import check_definitions
-from include.campaigns.manifest import Entry, write_errors, write_manifest
+import pytest
+
+from include.campaigns.definition import load_definition
+from include.campaigns.manifest import DefinitionError, Entry, write_errors, write_manifest
+from include.errors import SpecError
 from include.settings import ROOT
 from tests.dags.conftest import Parse, Parsed
 
@@ -36,15 +39,18 @@ def test_the_same_definitions_are_the_same_bytes_under_another_hash_seed(
 
 
 def test_a_wrong_definition_is_one_import_error_and_harms_no_other(
-    parse: Parse, manifests: Path, entries: list[Entry], tmp_path: Path
+    parse: Parse, manifests: Path, entries: list[Entry]
 ) -> None:
-    wrong = tmp_path / "spring.yaml"
-    wrong.write_text((ROOT / "tests/unit/cases/definitions/unknown_purpose.yaml").read_text(encoding="utf-8"))
-    write_errors(manifests, check_definitions([wrong]))
+    with pytest.raises(SpecError) as caught:
+        load_definition(ROOT / "tests/unit/cases/definitions/unknown_purpose.yaml")
+    message = "\n".join(map(str, caught.value.problems))
+    write_errors(manifests, [DefinitionError(caught.value.source, message)])
     found = parse(manifests)
     assert list(found.errors) == ["definition_errors.py"]
     shown = found.errors["definition_errors.py"]
-    assert "spring.yaml: line 4: purpose: 'advertizing' is not possible here. Did you mean advertising?" in shown
+    assert (
+        "unknown_purpose.yaml: line 4: purpose: 'advertizing' is not possible here. Did you mean advertising?" in shown
+    )
     assert set(found.dags) == {entry.dag_id for entry in entries}
 
 
