@@ -9,7 +9,6 @@ from psycopg import sql
 
 from include.errors import BongsuError, Unavailable
 
-
 SET_AGAINST_SET = "SET LOCAL enable_nestloop = off"
 """For a transaction that joins a run's new rows: the planner's statistics have not seen the run yet, so it would expect
 one row and go over all pairs; without that choice it hashes or merges."""
