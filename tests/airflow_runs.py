@@ -1,0 +1,396 @@
+"""A running Airflow for the tests: campaigns applied as a user applies them; runs started, watched, cleared, counted.
+
+What the carrier was given is counted on the line's side, from the queue tables, the logs and the agents' own memory.
+"""
+
+import csv
+import itertools
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import psutil
+import psycopg
+from MySQLdb.connections import Connection
+
+from include.cli.airflow_api import Airflow, Task
+from include.cli.applying import Applied, apply_all, apply_file, ask_for_parse
+from include.cli.run_flow import ENDED, wait_for_dag
+from include.delivery.line_connection import connect_line
+from include.embedded.client import ensure
+from include.embedded.state import Home, Level
+from include.queries import ROOT
+from include.settings import settings
+from sandbox.control import send
+from tests.support import AD, Databases
+
+LONGEST_RUN = 240.0
+TASKS = (
+    "guard",
+    "import_targets",
+    "validate_targets",
+    "dedupe_targets",
+    "chunk_recipients",
+    "dispatch",
+    "collect_receipts",
+    "aggregate_results",
+)
+_serial = itertools.count(1)
+
+
+def until(what: str, ready: Callable[[], Any], seconds: float = 90.0, pause: float = 0.2) -> Any:
+    """The first true answer of ``ready``; fails naming ``what`` when it does not come."""
+    limit = time.monotonic() + seconds
+    while not (answer := ready()):
+        assert time.monotonic() < limit, f"not within {seconds:.0f} s: {what}"
+        time.sleep(pause)
+    return answer
+
+
+@dataclass(frozen=True)
+class Handed:
+    """What the carrier's side knows of a run: how often each key is in its tables, how often it was sent."""
+
+    rows: Counter[str]
+    sent: Counter[str]
+    markers: int
+
+
+@dataclass(frozen=True)
+class Started:
+    """A run in Airflow."""
+
+    airflow: "RunningAirflow"
+    dag_id: str
+    dag_run_id: str
+
+    @property
+    def path(self) -> str:
+        return f"/api/v2/dags/{quote(self.dag_id)}/dagRuns/{quote(self.dag_run_id)}"
+
+    @property
+    def run_id(self) -> int:
+        """The run's number in the store."""
+        return int(self.airflow.value("SELECT run_id FROM runs WHERE dag_run_id = %s", self.dag_run_id))
+
+    def state(self) -> str:
+        return self.airflow.api.run_state(self.dag_id, self.dag_run_id)
+
+    def tasks(self, task_id: str | None = None) -> list[Task]:
+        """Its task instances; mapped ones in the order of their chunks."""
+        found = self.airflow.api.tasks(self.dag_id, self.dag_run_id)
+        return sorted(
+            (task for task in found if task_id in (None, task.task_id)), key=lambda task: (task.task_id, task.map_index)
+        )
+
+    def states(self, task_id: str) -> list[str]:
+        """The states of a task; of a mapped one, in the order of its chunks."""
+        return [task.state for task in self.tasks(task_id)]
+
+    def instances(self) -> list[dict[str, Any]]:
+        """Its task instances with all that Airflow knows of them."""
+        answer = self.airflow.api.call("GET", f"{self.path}/taskInstances", params={"limit": 100})
+        return list(answer["task_instances"])
+
+    def wait(self, expected: str = "success", seconds: float = LONGEST_RUN) -> "Started":
+        """Wait until it has ended; fails with the logs of the failed tasks when it ended otherwise than expected."""
+        state = until(
+            f"the end of {self.dag_run_id}: {self._where()}", lambda: (s := self.state()) in ENDED and s, seconds
+        )
+        assert state == expected, f"{state}\n{self._logs()}"
+        return self
+
+    def _where(self) -> str:
+        return ", ".join(f"{task.task_id}[{task.map_index}] {task.state}" for task in self.tasks())
+
+    def _logs(self) -> str:
+        failed = [task for task in self.tasks() if task.state in ("failed", "up_for_retry")]
+        ends = (self.airflow.api.log(self.dag_id, self.dag_run_id, task, 25) for task in failed[:2])
+        return "\n".join("\n".join(end) for end in ends) or self._where()
+
+    def clear(self, *task_ids: str) -> None:
+        """Clear tasks and nothing after them; without names, the whole run."""
+        path, body = f"{self.path}/clear", {"dry_run": False, "only_failed": False}
+        if task_ids:
+            path = f"/api/v2/dags/{quote(self.dag_id)}/clearTaskInstances"
+            body |= {"dag_run_id": self.dag_run_id, "task_ids": list(task_ids), "reset_dag_runs": True}
+        assert self.airflow.api.call("POST", path, json=body) is not None
+
+    def handed(self) -> Handed:
+        """What the carrier was given."""
+        return self.airflow.handed(self.run_id)
+
+    def row(self) -> dict[str, Any]:
+        """The run's row in the store, and the totals and the certificate that were made of it."""
+        with self.airflow.store() as store:
+            found = store.execute(
+                "SELECT to_jsonb(r), to_jsonb(t), to_jsonb(c) FROM runs r LEFT JOIN report_runs t USING (run_id) "
+                "LEFT JOIN certificates c USING (run_id) WHERE dag_run_id = %s",
+                [self.dag_run_id],
+            ).fetchone()
+        assert found is not None, f"the store has no run {self.dag_run_id}"
+        return {**found[0], "totals": found[1], "certificate": found[2]}
+
+
+@dataclass
+class RunningAirflow:
+    """Airflow, the databases and the agents of the tests' home."""
+
+    databases: Databases
+    api: Airflow
+    folder: Path
+    environment: Mapping[str, str] = field(repr=False)
+
+    # --- campaigns
+
+    def define(
+        self,
+        slug: str,
+        rows: int | Path | Sequence[Sequence[object]],
+        *,
+        text: str = AD,
+        chunk_size: int = 100,
+        title: str = "",
+        folder: Path | None = None,
+        **parts: Any,
+    ) -> Path:
+        """A definition over a file, over rows of (phone, name), or over so many good rows; written as JSON, which is
+        YAML.
+        """
+        place = folder or self.folder
+        if isinstance(rows, int):
+            start = next(_serial) * 10_000
+            rows = [(f"010{74_000_000 + start + n:08d}", "김철수") for n in range(rows)]
+        if isinstance(rows, Path):
+            audience = rows
+        else:
+            audience = place / f"{slug}.csv"
+            with audience.open("w", encoding="utf-8", newline="") as out:
+                csv.writer(out).writerows([("phone", "name"), *rows])
+        document = {
+            "tenant": "acme",
+            "slug": slug,
+            "title": title or f"시험 {slug}",
+            "purpose": "advertising",
+            "audience": {"file": str(audience), "columns": {"phone": "phone", "name": "name"}},
+            "message": {"channel": "sms", "sender": "0212345678", "text": text},
+            "delivery": {"chunk_size": chunk_size},
+        } | parts
+        file = place / f"{slug}.yaml"
+        file.write_text(json.dumps(document, ensure_ascii=False, indent=1), encoding="utf-8")
+        return file
+
+    def apply(self, file: Path) -> Applied:
+        """Put a definition into force and wait until Airflow has its DAG."""
+        with self.acting():
+            applied = apply_file(file)
+            wait_for_dag(self.api, applied)
+        return applied
+
+    def apply_many(self, files: Sequence[Path]) -> list[Applied]:
+        """Put definitions into force, broken ones too, as ``bongsu apply`` does."""
+        with self.acting():
+            applied, _ = apply_all(files)
+            ask_for_parse(applied)
+        return applied
+
+    def start(self, campaign: Applied | Path, **conf: Any) -> Started:
+        """Apply if need be, unpause, and start a run."""
+        applied = self.apply(campaign) if isinstance(campaign, Path) else campaign
+        self.api.unpause(applied.dag_id)
+        dag_run_id = f"test-{next(_serial)}"
+        self.api.start(applied.dag_id, f"{dag_run_id}-{applied.slug}", conf)
+        return Started(self, applied.dag_id, f"{dag_run_id}-{applied.slug}")
+
+    def runs_of(self, dag_id: str) -> list[Started]:
+        """The runs that Airflow has of a DAG."""
+        answer = self.api.call("GET", f"/api/v2/dags/{quote(dag_id)}/dagRuns", params={"limit": 50})
+        return [Started(self, dag_id, run["dag_run_id"]) for run in answer["dag_runs"]]
+
+    def import_errors(self) -> dict[str, str]:
+        """Airflow's import errors by file name."""
+        answer = self.api.call("GET", "/api/v2/importErrors", params={"limit": 100})
+        return {Path(error["filename"]).name: error["stack_trace"] for error in answer["import_errors"]}
+
+    def bongsu(self, *arguments: str | Path, timeout: float = LONGEST_RUN) -> subprocess.CompletedProcess[str]:
+        """The command line, in a process of its own, over this home."""
+        return subprocess.run(
+            [sys.executable, "-m", "include.cli", *map(str, arguments)],
+            env={**os.environ, **self._ours(), "PYTHONPATH": str(ROOT)},
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+
+    def _ours(self) -> dict[str, str]:
+        chosen = ("BONGSU_", "AIRFLOW_CONN_")
+        return {name: value for name, value in self.environment.items() if name.startswith(chosen)}
+
+    @contextmanager
+    def acting(self) -> Iterator[None]:
+        """This process is one of this home."""
+        before = dict(os.environ)
+        os.environ.update(self._ours())
+        settings.cache_clear()
+        try:
+            yield
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+            settings.cache_clear()
+
+    # --- the databases
+
+    def store(self, database: str = "bongsu") -> psycopg.Connection:
+        """A database of the server as its superuser, whom row-level security does not bind."""
+        parts = urlsplit(self.databases.admin_url)
+        return psycopg.connect(urlunsplit(parts._replace(path=f"/{database}")), application_name="test")
+
+    def value(self, statement: str, *values: Any) -> Any:
+        """The first value of one row of the store."""
+        with self.store() as store:
+            row = store.execute(statement.encode(), values).fetchone()
+        return row[0] if row else None
+
+    def line(self) -> Connection:
+        """A connection to the SMS line."""
+        return connect_line(self.databases.line_url)
+
+    def handed(self, run_id: int) -> Handed:
+        """What the carrier's side knows of a run."""
+        mine = (f"{run_id}.%",)
+        rows: Counter[str] = Counter()
+        with self.line() as line, line.cursor() as cursor:
+            for table in line_tables(cursor):
+                cursor.execute(f"SELECT app_etc1 FROM {table} WHERE app_etc1 LIKE %s", mine)
+                rows.update(key for (key,) in cursor.fetchall())
+            cursor.execute("SELECT app_etc1 FROM SANDBOX_SENT WHERE app_etc1 LIKE %s", mine)
+            sent = Counter(key for (key,) in cursor.fetchall())
+            cursor.execute("SELECT count(*) FROM BONGSU_HANDOVER WHERE run_id = %s", (run_id,))
+            markers = int(cursor.fetchone()[0])
+        return Handed(rows, sent, markers)
+
+    def texts(self, run_id: int) -> Counter[str]:
+        """The texts that the carrier was given for a run."""
+        found: Counter[str] = Counter()
+        with self.line() as line, line.cursor() as cursor:
+            for table in line_tables(cursor):
+                cursor.execute(f"SELECT msg_contents FROM {table} WHERE app_etc1 LIKE %s", (f"{run_id}.%",))
+                found.update(text for (text,) in cursor.fetchall())
+        return found
+
+    # --- faults
+
+    @contextmanager
+    def held_lines(self, *tables: str) -> Iterator[Callable[[str], None]]:
+        """Hold the named locks of queue tables, so that whoever is about to write there waits; gives the release of one
+        before the end.
+        """
+        with ExitStack() as stack:
+            holders = {}
+            for table in tables:
+                line = stack.enter_context(self.line())
+                with line.cursor() as cursor:
+                    cursor.execute("SELECT GET_LOCK(%s, 60)", (table,))
+                    assert cursor.fetchone()[0] == 1
+                holders[table] = line
+            yield lambda table: holders[table].query(f"DO RELEASE_LOCK('{table}')")
+
+    @contextmanager
+    def held_agents(self, *lines: int) -> Iterator[None]:
+        """The agents hand over, but no result comes back."""
+        socket = str(Home(self.databases.home).socket("agents.sock"))
+        numbers = [str(line) for line in lines]
+        assert "error" not in send(socket, "freeze", *numbers)
+        try:
+            yield
+        finally:
+            send(socket, "start", *numbers)
+
+    @contextmanager
+    def held_store(self, statement: str, *values: Any) -> Iterator[None]:
+        """Hold the locks that ``statement`` takes in the store."""
+        with self.store() as store:
+            store.execute(statement.encode(), values)
+            yield
+            store.rollback()
+
+    def writers(self, statement: str) -> list[int]:
+        """The processes on this machine whose statement at the line, one that holds ``statement``, waits."""
+        with self.line() as line, line.cursor() as cursor:
+            cursor.execute(
+                "SELECT host FROM information_schema.processlist WHERE info LIKE %s AND id <> connection_id() "
+                "AND time_ms > 300",
+                (f"%{statement}%",),
+            )
+            ports = [int(host.rpartition(":")[2]) for (host,) in cursor.fetchall()]
+        return owners(ports)
+
+    def waiting_in_store(self, word: str) -> list[int]:
+        """The processes whose statement in the store, one that holds ``word``, waits for a lock."""
+        with self.store() as store:
+            rows = store.execute(
+                "SELECT client_port FROM pg_stat_activity WHERE datname = 'bongsu' AND wait_event_type = 'Lock' "
+                "AND query LIKE %s AND application_name <> 'test'",
+                [f"%{word}%"],
+            ).fetchall()
+        return owners([port for (port,) in rows])
+
+    def kill(self, what: str, find: Callable[[], list[int]]) -> int:
+        """kill -9 of the one process that ``find`` finds, a task of Airflow's; its number."""
+        pid = int(until(what, find)[0])
+        process = psutil.Process(pid)
+        assert process.environ().get("BONGSU_HOME", str(self.databases.home)) == str(self.databases.home)
+        process.kill()
+        return pid
+
+
+def line_tables(cursor: Any) -> list[str]:
+    """Every queue and log table."""
+    cursor.execute(
+        "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() "
+        "AND table_name REGEXP '^SMSQ_SEND_[0-9]+(_[0-9]{6})?$'"
+    )
+    return [str(name) for (name,) in cursor.fetchall()]
+
+
+def owners(ports: Sequence[int]) -> list[int]:
+    """The processes at the client's end of TCP connections from these ports."""
+    mine = set(ports)
+    found = (
+        one.pid for one in psutil.net_connections("tcp") if one.laddr and one.laddr.port in mine and one.pid is not None
+    )
+    return sorted(set(found))
+
+
+@contextmanager
+def running_airflow(databases: Databases, folder: Path) -> Iterator[RunningAirflow]:
+    """Raise the home of ``databases`` to a whole Airflow."""
+    before = dict(os.environ)
+    with ExitStack() as stack:
+        try:
+            os.environ.update(BONGSU_HOME=str(databases.home))
+            os.environ.pop("BONGSU_STORE_URL", None)
+            settings.cache_clear()
+            services = stack.enter_context(ensure(Level.all, lambda line: None))
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+            settings.cache_clear()
+        values = services.environment
+        api = Airflow(values["BONGSU_AIRFLOW_URL"], values["BONGSU_AIRFLOW_USER"], values["BONGSU_AIRFLOW_PASSWORD"])
+        stack.callback(api.http.close)
+        yield RunningAirflow(databases, api, folder, values)
+    os.environ.clear()
+    os.environ.update(before)
+    settings.cache_clear()

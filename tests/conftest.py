@@ -1,0 +1,78 @@
+"""Real PostgreSQL and MariaDB for the rooms that need them: one home a test session, started at the first use."""
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from include.embedded.client import ensure
+from include.embedded.service import Site
+from include.embedded.state import Home, Level, is_locked, load_secrets, read_json
+from include.settings import ROOT, settings
+from tests.airflow_runs import RunningAirflow, running_airflow
+from tests.dirty_run import DirtyRun, send_dirty_file
+from tests.support import Databases
+
+GONE_SECONDS = 20.0
+# The services of the tests wait less: for receipts, and before a failed task is tried again.
+PACE = {"BONGSU_POLL_SECONDS": "1", "BONGSU_RETRY_SECONDS": "2"}
+
+
+@pytest.fixture(scope="session")
+def databases() -> Iterator[Databases]:
+    """The campaign store and the SMS line as the product's own embedded services set them up.
+
+    The home is not below pytest's own folder: another pytest that starts closes that to the server's system user.
+    """
+    (parent := ROOT / ".bongsu" / "test").mkdir(parents=True, exist_ok=True)
+    home = Home(Path(tempfile.mkdtemp(prefix="store-", dir=parent)))
+    before = dict(os.environ)
+    with ExitStack() as stack:
+        try:
+            os.environ.update(BONGSU_HOME=str(home.path), **PACE)
+            os.environ.pop("BONGSU_STORE_URL", None)
+            settings.cache_clear()
+            services = stack.enter_context(ensure(Level.databases, lambda line: None))
+        finally:
+            # The services are held, but a test of the environment must not see theirs.
+            os.environ.clear()
+            os.environ.update(before)
+            settings.cache_clear()
+        values = services.environment
+        site = Site(home, read_json(home.endpoints)["ports"], load_secrets(home))
+        yield Databases(
+            home=home.path,
+            store_url=values["BONGSU_STORE_URL"],
+            platform_url=values["BONGSU_PLATFORM_URL"],
+            owner_url=values["BONGSU_OWNER_URL"],
+            admin_url=site.store_url("postgres", "postgres"),
+            line_url=values["BONGSU_LINE_URL"],
+            keyring=Path(values["BONGSU_KEYRING"]),
+            environment=values,
+        )
+    # Leaving the block put the environment back to how ensure found it.
+    os.environ.clear()
+    os.environ.update(before)
+    settings.cache_clear()
+    limit = time.monotonic() + GONE_SECONDS
+    while is_locked(home.supervisor_lock) and time.monotonic() < limit:
+        time.sleep(0.1)
+    shutil.rmtree(home.path, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def airflow(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningAirflow]:
+    """A whole Airflow over ``databases``, started at the first use."""
+    with running_airflow(databases, tmp_path_factory.mktemp("airflow")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def dirty_run(airflow: RunningAirflow) -> DirtyRun:
+    """An uncleaned file of 5,000 rows, sent; for tests that only look at it."""
+    return send_dirty_file(airflow)
