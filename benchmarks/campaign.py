@@ -62,7 +62,8 @@ class Campaign:
         ).fetchone()
         assert row is not None
         store.execute(
-            "INSERT INTO campaign_versions (campaign_id, version, tenant_id, spec, spec_hash) VALUES (%s, 1, %s, %s, '')",
+            "INSERT INTO campaign_versions (campaign_id, version, tenant_id, spec, spec_hash) "
+            "VALUES (%s, 1, %s, %s, '')",
             [row[0], tenant, json.dumps(spec.document())],
         )
         store.commit()
