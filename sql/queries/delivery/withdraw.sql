@@ -1,11 +1,13 @@
--- Take back the claims on people who have refused since the freeze. Runs only while nothing of the chunk has left.
+-- Take back the claims on people who have refused or were erased since the freeze. Runs only while nothing of the chunk
+-- has left.
 WITH refused AS MATERIALIZED (
     SELECT r.recipient_no
     FROM recipients r
     WHERE r.run_id = %(run)s AND r.recipient_no BETWEEN %(first)s AND %(last)s
-      AND (EXISTS (SELECT FROM suppressions s
-                   WHERE s.tenant_id = %(tenant)s AND s.phone_index = r.phone_index
-                     AND (s.reason = 'suppressed' OR %(advertising)s))
+      AND (r.payload_enc IS NULL
+           OR EXISTS (SELECT FROM suppressions s
+                      WHERE s.tenant_id = %(tenant)s AND s.phone_index = r.phone_index
+                        AND (s.reason = 'suppressed' OR %(advertising)s))
            OR %(advertising)s AND EXISTS (
                    SELECT FROM consents c
                    WHERE c.tenant_id = %(tenant)s AND c.phone_index = r.phone_index

@@ -1,0 +1,29 @@
+"""Campaigns for the tests of the store: each of a tenant of its own, closed after the test."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import Campaign, Databases, make_campaign, numbers, write_csv
+
+Rows = Path | int | Sequence[Sequence[object]]
+Make = Callable[..., Campaign]
+
+
+@pytest.fixture
+def make(databases: Databases, tmp_path: Path) -> Iterator[Make]:
+    """Makes campaigns over a file, over rows of (phone, name), or over so many good rows."""
+    made: list[Campaign] = []
+
+    def one(rows: Rows, *, header: Sequence[str] = ("phone", "name"), **options: Any) -> Campaign:
+        if isinstance(rows, int):
+            rows = [(number, "김철수") for number in numbers(rows)]
+        file = rows if isinstance(rows, Path) else write_csv(tmp_path / f"{len(made)}.csv", header, rows)
+        made.append(make_campaign(databases, file, **options))
+        return made[-1]
+
+    yield one
+    for campaign in made:
+        campaign.close()

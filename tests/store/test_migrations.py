@@ -1,0 +1,124 @@
+"""The schema goes up, down and up again, and makes its own partitions."""
+
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import psycopg
+import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from psycopg import sql
+
+from include.settings import ROOT
+from include.store import connect
+from include.store_migrations import downgrade, upgrade
+from tests.support import Databases
+
+pytestmark = pytest.mark.services
+
+OBJECTS = """
+SELECT 'relation ' || c.oid::regclass FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
+UNION SELECT 'routine ' || p.oid::regprocedure FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+WHERE n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
+UNION SELECT 'policy ' || polname || ' on ' || polrelid::regclass FROM pg_policy
+UNION SELECT 'type ' || t.oid::regtype FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
+WHERE n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
+UNION SELECT 'schema ' || nspname FROM pg_namespace WHERE nspname NOT LIKE 'pg\\_%'
+"""
+
+
+@pytest.fixture
+def empty_store(databases: Databases) -> Iterator[str]:
+    """The owner's URL of a database with nothing in it."""
+    with psycopg.connect(databases.admin_url, autocommit=True) as server:
+        server.execute("CREATE DATABASE migrated OWNER bongsu_owner")
+        try:
+            yield databases.owner_url.rsplit("/", 1)[0] + "/migrated"
+        finally:
+            server.execute("DROP DATABASE migrated WITH (FORCE)")
+
+
+def objects(url: str) -> set[str]:
+    with connect(url) as owner:
+        return {name for (name,) in owner.execute(OBJECTS.encode())}
+
+
+def test_up_down_and_up_again(empty_store: str) -> None:
+    nothing = objects(empty_store)
+    upgrade(empty_store)
+    full = objects(empty_store)
+    assert len(full - nothing) > 50
+    downgrade(empty_store)
+    left = objects(empty_store) - nothing
+    assert all("alembic_version" in name for name in left), sorted(left)
+    upgrade(empty_store)
+    assert objects(empty_store) == full
+
+
+def test_the_migrations_form_one_line() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(ROOT / "sql" / "migrations"))
+    script = ScriptDirectory.from_config(config)
+    assert len(script.get_heads()) == 1
+    assert {path.name for path in (ROOT / "sql" / "store").iterdir()} == {
+        f"{one.revision}.{way}.sql" for one in script.walk_revisions() for way in ("up", "down")
+    }
+
+
+def partitions(databases: Databases, month: str) -> set[str]:
+    with databases.owner() as owner:
+        rows = owner.execute("SELECT relname FROM pg_class WHERE relispartition AND relname ~ %s", [f"{month}$"])
+        return {name for (name,) in rows if not name.endswith(("_pkey", "_idx"))}
+
+
+def test_partitions_are_named_by_month_and_made_once(databases: Databases) -> None:
+    moment = datetime(2031, 12, 31, 23, 59, 59, tzinfo=UTC)
+    with connect(databases.store_url, 1) as store:
+        for _ in range(2):
+            store.execute("SELECT bongsu.ensure_month(%s)", [moment])
+            store.commit()
+    assert partitions(databases, "y2031m12") == {"messages_y2031m12", "message_events_y2031m12"}
+    assert partitions(databases, "y2032m01") == set()
+    with databases.platform() as platform:
+        insert = (
+            "INSERT INTO messages (tenant_id, recipient_no, run_id, run_at, hop, line_no, chunk_no, kind) "
+            "VALUES (1, 1, -1, %s, 0, 1, 1, 'S')"
+        )
+        platform.execute(insert, [moment])
+        platform.rollback()
+
+
+def test_partitions_made_by_many_at_once(databases: Databases) -> None:
+    ready, problems = threading.Barrier(6), []
+
+    def ask() -> None:
+        try:
+            with connect(databases.store_url, 1) as store:
+                ready.wait(10)
+                for month in range(1, 7):
+                    store.execute("SELECT bongsu.ensure_month(%s)", [datetime(2033, month, 15, tzinfo=UTC)])
+                    store.commit()
+        except Exception as error:
+            problems.append(error)
+
+    threads = [threading.Thread(target=ask) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert problems == []
+    assert len(partitions(databases, "y2033m0[1-6]")) == 12
+
+
+def test_what_the_down_files_drop_is_all_there_is(databases: Databases) -> None:
+    """The owner owns every table; nothing was made by the server's superuser."""
+    with databases.owner() as owner:
+        rows = owner.execute(
+            sql.SQL(
+                "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+                "WHERE n.nspname IN ('public', 'bongsu') AND c.relowner <> 'bongsu_owner'::regrole"
+            )
+        ).fetchall()
+    assert rows == []
