@@ -143,7 +143,7 @@ def _form() -> dict[str, Param]:
             False,
             type="boolean",
             title="Test send",
-            description="Send over the test line, apart from real traffic.",
+            description="Send to the people of the campaign's test file, over the test line; customers get nothing.",
             section="Test",
         ),
         "override_quiet_hours": Param(

@@ -24,7 +24,7 @@ class ImportTargetsOperator(StageOperator):
                 stage.worked = False
                 self.log.info("The audience was frozen at %s; the file is not read again.", run.frozen_at)
                 return {"rows_read": run.rows_read or 0}
-            self.log.info("Reading %s", run.spec.audience.file)
+            self.log.info("Reading %s", run.audience_file)
             counts = import_targets(store, run, self.key_ring, self._progress)
             stage.counts = asdict(counts)
             self.log.info("Staged %s rows, of which %s are rejected.", f"{counts.rows_read:,}", f"{counts.rejected:,}")

@@ -161,6 +161,7 @@ class RunningAirflow:
         chunk_size: int = 100,
         title: str = "",
         folder: Path | None = None,
+        testers: int = 0,
         **parts: Any,
     ) -> Path:
         """A definition over a file, over rows of (phone, name), or over so many good rows; written as JSON, which is
@@ -176,12 +177,18 @@ class RunningAirflow:
             audience = place / f"{slug}.csv"
             with audience.open("w", encoding="utf-8", newline="") as out:
                 csv.writer(out).writerows([("phone", "name"), *rows])
+        people: dict[str, Any] = {"file": str(audience), "columns": {"phone": "phone", "name": "name"}}
+        if testers:
+            people["test_file"] = str(place / f"{slug}-testers.csv")
+            with Path(people["test_file"]).open("w", encoding="utf-8", newline="") as out:
+                own = ((f"010{79_000_000 + n:08d}", "시험자") for n in range(testers))
+                csv.writer(out).writerows([("phone", "name"), *own])
         document = {
             "tenant": "acme",
             "slug": slug,
             "title": title or f"시험 {slug}",
             "purpose": "advertising",
-            "audience": {"file": str(audience), "columns": {"phone": "phone", "name": "name"}},
+            "audience": people,
             "message": {"channel": "sms", "sender": "0212345678", "text": text},
             "delivery": {"chunk_size": chunk_size},
         } | parts

@@ -53,9 +53,7 @@ def resolve_columns(header: Sequence[str], mapping: Mapping[str, str]) -> Column
         if name not in header:
             raise Refused(_missing(variable, name, header))
         if name in mapped:
-            raise Refused(
-                f"Column {name} is mapped to both {mapped[name]} and {variable}. Keep one of the two"
-            )
+            raise Refused(f"Column {name} is mapped to both {mapped[name]} and {variable}. Keep one of the two")
         mapped[name] = variable
         variables[header.index(name)] = unicodedata.normalize("NFC", variable).strip()
     for place, variable in enumerate(variables):

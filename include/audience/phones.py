@@ -52,9 +52,7 @@ _APOSTROPHES = "'`\u2018\u2019\u00b4\u02bc"
 _SCIENTIFIC = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]*)?[eE][+-]?[0-9]+")
 _DIGITS = re.compile(r"\+?[0-9]+")
 _OLD_MOBILE = ("011", "016", "017", "018", "019")
-_AREA_CODES = frozenset(
-    f"0{code}" for code in (31, 32, 33, 41, 42, 43, 44, 51, 52, 53, 54, 55, 61, 62, 63, 64)
-)
+_AREA_CODES = frozenset(f"0{code}" for code in (31, 32, 33, 41, 42, 43, 44, 51, 52, 53, 54, 55, 61, 62, 63, 64))
 _SHORTEST = 7  # a local number without its area code; fewer digits are no subscriber's number
 
 

@@ -33,15 +33,11 @@ def open_table(
     :raises Refused: when ``encoding``, ``delimiter`` or ``sheet`` is not possible.
     """
     if not path.is_file():
-        raise MalformedFile(
-            path.name, None, "there is no such file", "Check the name and the folder in the campaign"
-        )
+        raise MalformedFile(path.name, None, "there is no such file", "Check the name and the folder in the campaign")
     with path.open("rb") as file:
         head = file.read(4096)
     if not head:
-        raise MalformedFile(
-            path.name, None, "it is empty", "It needs a header row and a row for each recipient"
-        )
+        raise MalformedFile(path.name, None, "it is empty", "It needs a header row and a row for each recipient")
     if head.startswith(_ZIP):
         return WorkbookTable(path, sheet)
     if head.startswith(_OLE):
@@ -49,9 +45,7 @@ def open_table(
     if head.removeprefix(b"\xef\xbb\xbf").lstrip().lower().startswith(_MARKUP):
         raise MalformedFile(path.name, None, "it is a web page or XML, not a table", _XLSX_FIX)
     if sheet is not None:
-        raise Refused(
-            f"{path.name} is a text file and has no sheet {sheet}. Remove the sheet from the campaign"
-        )
+        raise Refused(f"{path.name} is a text file and has no sheet {sheet}. Remove the sheet from the campaign")
     return TextTable(path, encoding, delimiter)
 
 

@@ -154,9 +154,7 @@ _ALL = (
         "The same number is in the file more than once",
         "Nothing to do: it gets the message once",
     ),
-    _exclusion(
-        OPTED_OUT, "수신거부", "The person refused messages", "Nothing to do: a refusal beats everything else"
-    ),
+    _exclusion(OPTED_OUT, "수신거부", "The person refused messages", "Nothing to do: a refusal beats everything else"),
     _exclusion(
         SUPPRESSED,
         "발송제외 목록",

@@ -8,7 +8,6 @@ write a table under row-level security.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from pathlib import Path
 
 import psycopg
 
@@ -97,7 +96,7 @@ def import_targets(
     """
     audience, message = run.spec.audience, run.spec.message
     table = open_table(
-        Path(audience.file), encoding=audience.encoding, delimiter=audience.delimiter, sheet=audience.sheet
+        run.audience_file, encoding=audience.encoding, delimiter=audience.delimiter, sheet=audience.sheet
     )
     resolved = resolve_columns(table.header, audience.columns)
     columns = list(resolved.variables)

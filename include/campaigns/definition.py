@@ -91,7 +91,7 @@ class _Reader:
 
 
 def load_definition(path: Path) -> CampaignSpec:
-    """The spec in a YAML file; the customer file's path is made absolute, starting at the file's folder.
+    """The spec in a YAML file; the paths of its files are made absolute, starting at its folder.
 
     :raises SpecError: with every mistake found, each with its line, field and fix.
     """
@@ -102,8 +102,10 @@ def load_definition(path: Path) -> CampaignSpec:
         fix = "Begin with tenant:, slug:, title: and so on; ./bongsu schema shows all fields."
         raise SpecError(path.name, [SpecProblem(ROOT_FIELD, "there are no fields in it", fix, 1, 1)])
     audience = document.get("audience")
-    if isinstance(audience, dict) and isinstance(audience.get("file"), str) and audience["file"]:
-        audience["file"] = str((path.parent / audience["file"]).resolve())
+    if isinstance(audience, dict):
+        for name in ("file", "test_file"):
+            if isinstance(audience.get(name), str) and audience[name]:
+                audience[name] = str((path.parent / audience[name]).resolve())
     try:
         return CampaignSpec.model_validate(document)
     except ValidationError as error:

@@ -105,8 +105,6 @@ def _clock(value: str) -> str:
 def _error(row: dict[str, Any], error: ValueError) -> DefinitionError:
     source = f"{STORE_SOURCE}{row['tenant']}/{row['slug']} version {row['version']}"
     if isinstance(error, ValidationError):
-        found = [
-            f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors(include_url=False)
-        ]
+        found = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors(include_url=False)]
         return DefinitionError(source, f"{'; '.join(found)}. Apply it again from its YAML file.")
     return DefinitionError(source, f"{error}.")

@@ -29,7 +29,8 @@ class GuardFacts:
     :param misfire_minutes: how late a run that a schedule started may be.
     :param quiet_hours: ``HH:MM-HH:MM`` in ``timezone``, or ``off``.
     :param valid_from, valid_until: the campaign's window; a time without an offset is one in ``timezone``.
-    :param test_send: it goes to the test line only.
+    :param test_send: it goes to the test line, and only to the people of the campaign's test file.
+    :param has_test_file: the campaign names such a file.
     :param allow_backfill: a person has asked for a run in the past.
     :param override_quiet_hours: a person has asked to send in quiet hours ...
     :param override_reason: ... for this reason.
@@ -48,6 +49,7 @@ class GuardFacts:
     valid_from: datetime | None = None
     valid_until: datetime | None = None
     test_send: bool = False
+    has_test_file: bool = False
     allow_backfill: bool = False
     override_quiet_hours: bool = False
     override_reason: str = ""
@@ -75,6 +77,7 @@ def decide(facts: GuardFacts) -> Go | Stop:
         _stopped_by_people(facts)
         or _stopped_by_its_time(facts)
         or _outside_its_window(facts)
+        or _without_test_people(facts)
         or _in_quiet_hours(facts)
         or _go(facts)
     )
@@ -133,6 +136,15 @@ def _outside_its_window(facts: GuardFacts) -> Stop | None:
         return Stop("not_yet_valid", f"The campaign is valid only from {_shown(first, facts)}.")
     if last is not None and facts.now > last:
         return Stop("no_longer_valid", f"The campaign was valid only until {_shown(last, facts)}.")
+    return None
+
+
+def _without_test_people(facts: GuardFacts) -> Stop | None:
+    if facts.test_send and not facts.has_test_file:
+        return Stop(
+            "no_test_file",
+            "A test send never goes to the customers. Name a file of your own people in audience.test_file.",
+        )
     return None
 
 

@@ -49,6 +49,7 @@ def load_facts(
         valid_from=aware(spec.schedule.valid_from, zone),
         valid_until=aware(spec.schedule.valid_until, zone),
         test_send=test_send,
+        has_test_file=spec.audience.test_file is not None,
         allow_backfill=allow_backfill,
         override_quiet_hours=override_quiet_hours,
         override_reason=override_reason,

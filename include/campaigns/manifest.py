@@ -32,9 +32,7 @@ class BrokenManifest(BongsuError):
     """A manifest is missing or is not what was compiled. The DAGs of the loader stay as they were."""
 
     def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(
-            f"{path}: {problem}. Applying any campaign writes all manifests again: ./bongsu apply FILE"
-        )
+        super().__init__(f"{path}: {problem}. Applying any campaign writes all manifests again: ./bongsu apply FILE")
 
 
 @dataclass(frozen=True)

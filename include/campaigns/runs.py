@@ -10,13 +10,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import psycopg
 from psycopg.rows import class_row, dict_row
 
 from include.campaigns.spec import CampaignSpec
-from include.errors import BongsuError
+from include.errors import BongsuError, Refused
 from include.queries import query
 
 
@@ -55,6 +56,16 @@ class Run:
     def spec(self) -> CampaignSpec:
         """The definition the run began with."""
         return CampaignSpec.model_validate(self.document)
+
+    @property
+    def audience_file(self) -> Path:
+        """The file whose people the run is for: a test send's own people, never the customers."""
+        audience = self.spec.audience
+        if not self.test_send:
+            return Path(audience.file)
+        if audience.test_file is None:
+            raise Refused("A test send never goes to the customers. Name your own people in audience.test_file.")
+        return Path(audience.test_file)
 
     @property
     def key(self) -> str:

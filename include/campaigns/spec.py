@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from include.campaigns.mistakes import mistake
 from include.campaigns.times import DAYS, aware, check_cron, check_zone, end_of_day, moment
@@ -27,6 +27,19 @@ Purpose = Literal["advertising", "informational", "authentication"]
 Channel = Literal["sms"]
 
 
+def readable_kind(value: str) -> str:
+    """``value``, when it names a file that the import reads."""
+    if Path(value).suffix.lower() not in {".csv", ".tsv", ".txt", ".xlsx"}:
+        raise mistake(
+            f"{Path(value).name!r} is neither CSV (.csv, .tsv, .txt) nor Excel (.xlsx)",
+            "Save the file as CSV or XLSX.",
+        )
+    return value
+
+
+CustomerFile = Annotated[str, Field(min_length=1), AfterValidator(readable_kind)]
+
+
 class Part(BaseModel):
     """What every part has in common: an unknown field is a mistake, and nothing changes after validation."""
 
@@ -37,9 +50,7 @@ class RowRange(Part):
     """How many rows the file may have."""
 
     min: int = Field(default=1, ge=0, description="fewest rows the file may have")
-    max: int | None = Field(
-        default=None, ge=1, description="most rows the file may have; no limit when left out"
-    )
+    max: int | None = Field(default=None, ge=1, description="most rows the file may have; no limit when left out")
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -51,9 +62,7 @@ class RowRange(Part):
 class ChangeRange(Part):
     """Rows of this run divided by the rows of the campaign's last run."""
 
-    min_ratio: float = Field(
-        default=0, ge=0, description="0.5 refuses a file less than half as long as the last one"
-    )
+    min_ratio: float = Field(default=0, ge=0, description="0.5 refuses a file less than half as long as the last one")
     max_ratio: float | None = Field(
         default=None, gt=0, description="2 refuses a file over twice as long as the last one"
     )
@@ -69,9 +78,7 @@ class ChangeRange(Part):
 class Gate(Part):
     """What the imported rows have to satisfy before anything is sent; a run that does not is refused."""
 
-    min_valid_share: Share = Field(
-        default=0.5, description="smallest share of rows with a usable number and text"
-    )
+    min_valid_share: Share = Field(default=0.5, description="smallest share of rows with a usable number and text")
     rows: RowRange = Field(default=RowRange(), description="how many rows the file may have")
     change_from_last_run: ChangeRange | None = Field(
         default=None,
@@ -88,10 +95,15 @@ class Gate(Part):
 class Audience(Part):
     """Who is written to: a customer file and how to read it."""
 
-    file: str = Field(
-        min_length=1,
+    file: CustomerFile = Field(
         description="customer file, CSV or XLSX; a relative path starts at the folder of the YAML file",
         examples=["contacts.csv"],
+    )
+    test_file: CustomerFile | None = Field(
+        default=None,
+        description="who gets a test send: a small file of your own people with the same columns; without it a test "
+        "send is refused, and it never goes to the customers",
+        examples=["testers.csv"],
     )
     sheet: str | None = Field(default=None, description="sheet of an XLSX file; the first one when left out")
     encoding: Literal["utf-8", "cp949"] | None = Field(
@@ -105,9 +117,7 @@ class Audience(Part):
         "mapped, excludes rows without a yes; every other column can be used in the text under its header",
         examples=[{"phone": "휴대폰", "name": "이름"}],
     )
-    keep: Literal["first", "last"] = Field(
-        default="first", description="which row stays when a number is there twice"
-    )
+    keep: Literal["first", "last"] = Field(default="first", description="which row stays when a number is there twice")
     consent: Literal["file", "recorded"] = Field(
         default="file",
         description="file: the tenant vouches for its file, so recorded refusals and a mapped consent column "
@@ -115,23 +125,11 @@ class Audience(Part):
     )
     gate: Gate = Field(default=Gate(), description="what the rows have to satisfy before anything is sent")
 
-    @field_validator("file")
-    @classmethod
-    def _readable_kind(cls, value: str) -> str:
-        if Path(value).suffix.lower() not in {".csv", ".tsv", ".txt", ".xlsx"}:
-            raise mistake(
-                f"{Path(value).name!r} is neither CSV (.csv, .tsv, .txt) nor Excel (.xlsx)",
-                "Save the file as CSV or XLSX.",
-            )
-        return value
-
     @field_validator("columns")
     @classmethod
     def _phone_is_mapped(cls, value: dict[str, str]) -> dict[str, str]:
         if "phone" not in value:
-            raise mistake(
-                "phone is missing", "Add phone: and the header of the column with the phone numbers."
-            )
+            raise mistake("phone is missing", "Add phone: and the header of the column with the phone numbers.")
         return value
 
 
@@ -160,9 +158,7 @@ class Message(Part):
     def _fits(self) -> Self:
         if self.subject is not None:
             if not self.allow_lms:
-                raise mistake(
-                    "an SMS has no subject", "Remove it, or allow long messages: allow_lms: true.", "subject"
-                )
+                raise mistake("an SMS has no subject", "Remove it, or allow long messages: allow_lms: true.", "subject")
             check_subject(self.subject)
         check_text(self.text, self.allow_lms)
         return self
@@ -223,9 +219,7 @@ class Schedule(Part):
 class Delivery(Part):
     """How it is sent."""
 
-    chunk_size: int = Field(
-        default=10_000, ge=100, le=100_000, description="recipients one dispatch task hands over"
-    )
+    chunk_size: int = Field(default=10_000, ge=100, le=100_000, description="recipients one dispatch task hands over")
     receipt_hours: int = Field(
         default_factory=lambda: settings().receipt_hours,
         ge=1,
@@ -248,14 +242,10 @@ class CampaignSpec(Part):
     title: Annotated[str, BeforeValidator(composed)] = Field(
         min_length=1, max_length=200, description="its name for people", examples=["봄맞이 할인"]
     )
-    purpose: Purpose = Field(
-        description="advertising needs (광고), a free opt-out and daytime; the others do not"
-    )
+    purpose: Purpose = Field(description="advertising needs (광고), a free opt-out and daytime; the others do not")
     audience: Audience
     message: Message
-    schedule: Schedule = Field(
-        default=Schedule(), description="when it is sent; empty means when a person starts it"
-    )
+    schedule: Schedule = Field(default=Schedule(), description="when it is sent; empty means when a person starts it")
     delivery: Delivery = Field(default_factory=Delivery, description="how it is sent")
 
     @model_validator(mode="after")

@@ -42,11 +42,7 @@ def check_text(text: str, allow_lms: bool) -> None:
     size = _fixed_size(text, "text")
     limit = LMS_BYTES if allow_lms else SMS_BYTES
     if size > limit:
-        or_long = (
-            ""
-            if allow_lms or size > LMS_BYTES
-            else ", or allow long messages at their price: allow_lms: true"
-        )
+        or_long = "" if allow_lms or size > LMS_BYTES else ", or allow long messages at their price: allow_lms: true"
         raise mistake(
             f"the text without its variables is {size:,} EUC-KR bytes, the limit is {limit:,}",
             f"Shorten it by {size - limit:,}{or_long}.",

@@ -27,12 +27,14 @@ def describe(spec: CampaignSpec, *, version: int, tenant_title: str, zone: str, 
     # an indented block shows any text as it is
     text = "\n".join(f"    {line}" for line in message.text.splitlines())
     subject = f"Subject of a long message: {message.subject}\n\n" if message.subject else ""
+    tests = f"**A test send** goes to `{spec.audience.test_file}` only.\n\n" if spec.audience.test_file else ""
     return (
         f"### {spec.title}\n\n"
         f"{tenant_title} sends this {spec.purpose} message ({kind}) from {message.sender}:\n\n"
         f"{text}\n\n"
         f"{subject}"
         f"**To** everybody in `{spec.audience.file}`, once a number. {CONSENT[spec.audience.consent]}\n\n"
+        f"{tests}"
         f"**When** {when(spec.schedule, zone)}\n\n"
         f"**How** {spec.delivery.chunk_size:,} messages a chunk, over line {', '.join(map(str, lines))}; "
         f"receipts are waited for up to {spec.delivery.receipt_hours} hours.\n\n"

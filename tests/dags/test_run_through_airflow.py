@@ -107,7 +107,7 @@ def test_a_failed_gate_sends_nothing_and_says_why(airflow: RunningAirflow, tmp_p
 
 def test_a_test_send_goes_over_the_test_line_and_waiting_holds_no_worker(airflow: RunningAirflow) -> None:
     with airflow.held_agents(10):
-        run = airflow.start(airflow.define("test-send", 250), test_send=True)
+        run = airflow.start(airflow.define("test-send", 400, testers=250), test_send=True)
         until("the wait for receipts", lambda: run.states("collect_receipts") == ["deferred"])
         pools = airflow.api.call("GET", "/api/v2/pools")["pools"]
         assert {pool["name"]: pool["occupied_slots"] for pool in pools if pool["occupied_slots"]} == {}

@@ -13,7 +13,7 @@ from include.delivery.line_connection import connect_line
 from include.errors import HandOverError
 from include.store import connect
 from tests.store.conftest import Make
-from tests.support import Campaign, numbers
+from tests.support import Campaign, numbers, write_csv
 
 pytestmark = pytest.mark.services
 
@@ -213,10 +213,11 @@ def test_chunks_go_round_the_lines_of_the_group(make: Make) -> None:
     assert [len(campaign.line_rows(lines=[line])) for line in (1, 2, 3)] == [300, 250, 200]
 
 
-def test_a_test_send_goes_to_the_test_line(make: Make) -> None:
-    campaign = make(250, test_send=True)
+def test_a_test_send_goes_to_the_test_people_over_the_test_line(make: Make, tmp_path: Path) -> None:
+    own = write_csv(tmp_path / "own.csv", ["phone", "name"], [(number, "김철수") for number in numbers(3, 900_000)])
+    campaign = make(250, test_send=True, audience={"test_file": str(own)})
     campaign.send()
-    assert len(campaign.line_rows(lines=[10])) == len(campaign.line_rows()) == 250
+    assert sorted(campaign.line_rows(lines=[10])) == sorted(campaign.line_rows()) == numbers(3, 900_000)
 
 
 def test_an_authentication_goes_to_its_own_line(make: Make) -> None:

@@ -138,7 +138,11 @@ def test_quiet_hours_can_be_off() -> None:
 
 
 def test_a_test_send_has_no_quiet_hours() -> None:
-    assert reason(manual(NINE.replace(hour=3), test_send=True)) == "go"
+    assert reason(manual(NINE.replace(hour=3), test_send=True, has_test_file=True)) == "go"
+
+
+def test_a_test_send_needs_people_of_its_own() -> None:
+    assert reason(manual(NINE, test_send=True)) == "no_test_file"
 
 
 @pytest.mark.parametrize("why", ["", "   "])
