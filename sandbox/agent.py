@@ -1,4 +1,5 @@
-"""The carrier's agents, one per line, in one process: ``python -m sandbox.agent --url mysql://… --lines 1-11``.
+"""The carrier's agents, one per line, in one process: ``python -m sandbox.agent --lines 1-11``. The lines'
+database is ``BONGSU_LINE_URL``: a password has no place among the arguments, which everybody on the machine can read.
 
 Owns the threads, the speed limit, and the switches by which tests and people make an agent fail: stop it, slow it down,
 restart it, cut its connection, or freeze it (it hands over, but no result comes back). ``python -m sandbox.control``
@@ -18,6 +19,7 @@ import MySQLdb
 
 from include.delivery.line_connection import connect_line
 from include.errors import Unavailable
+from include.settings import settings
 from sandbox.agent_line import LineAgent, LineState
 from sandbox.control import ControlServer
 from sandbox.outcomes import DEFAULT_MIX, Outcomes
@@ -210,7 +212,6 @@ def line_numbers(text: str) -> list[int]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the agents until SIGTERM or Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python -m sandbox.agent", description="Stand-ins for the carrier's agents.")
-    parser.add_argument("--url", required=True, help="mysql://user:password@host:port/database")
     parser.add_argument("--lines", default="1-11", type=line_numbers, help="such as 1-3,11")
     parser.add_argument("--speed", default=SPEED, type=float, help="rows a second and line (%(default)s)")
     parser.add_argument("--mix", default=",".join(f"{code}={weight}" for code, weight in DEFAULT_MIX.items()))
@@ -219,9 +220,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--poll", default=POLL, type=float, help="seconds between two looks at an empty table")
     parser.add_argument("--control", help="Unix socket (a path) or TCP port of 127.0.0.1 that takes orders")
     options = parser.parse_args(arguments)
+    if not settings().line_url:
+        parser.error("BONGSU_LINE_URL is not set; it is mysql://user:password@host:port/database")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     fleet = AgentFleet(
-        options.url,
+        settings().line_url,
         options.lines,
         speed=options.speed,
         mix=Outcomes.weights(options.mix),

@@ -21,14 +21,14 @@ def control_socket(site: Site) -> Path:
 def service(site: Site) -> Service:
     """The agents of all lines, in one process."""
     control = control_socket(site)
-    command = [sys.executable, "-m", "sandbox.agent", "--url", site.line_url, "--lines", LINES]
+    command = [sys.executable, "-m", "sandbox.agent", "--lines", LINES]
     return Service(
         name="agents",
         title="carrier agents (sandbox)",
         level=Level.lines,
         needs=("line-tables",),
         command=[*command, "--control", str(control)],
-        environment=base_environment(site.home.path),
+        environment={**base_environment(site.home.path), "BONGSU_LINE_URL": site.line_url},
         prepare=lambda: control.unlink(missing_ok=True),
         is_ready=lambda: _listens(control),
         stop_seconds=8,
