@@ -22,6 +22,10 @@ class AirflowRefused(BongsuError):
     """Airflow answered, and said no."""
 
 
+class Conflict(AirflowRefused):
+    """What was asked for is there already."""
+
+
 @dataclass(frozen=True)
 class Task:
     """One task instance, or one of the instances of a mapped task (``map_index`` from 0)."""
@@ -56,6 +60,7 @@ class Airflow:
         """One call; GET and PUT are repeated when Airflow does not answer, a start of a run never is.
 
         :raises Unavailable: Airflow does not answer.
+        :raises Conflict: it has that already.
         :raises AirflowRefused: it says no; ``None`` is returned for what does not exist.
         """
         for attempt in range(1, 4):
@@ -75,7 +80,8 @@ class Airflow:
         if response.status_code == 404:
             return None
         if response.is_error:
-            raise AirflowRefused(f"Airflow refused {method} {path}: {response.status_code} {response.text[:500]}")
+            refused = Conflict if response.status_code == 409 else AirflowRefused
+            raise refused(f"Airflow refused {method} {path}: {response.status_code} {response.text[:500]}")
         return response.json() if response.content else {}
 
     def _sign_in(self) -> None:
@@ -95,7 +101,10 @@ class Airflow:
         Airflow's own way needs a DAG that it knows from that file. A file whose first DAG is yet to come is
         touched, which the DAG processor notices within seconds when it shares our disk.
         """
-        if dag is not None and self.call("PUT", f"/api/v2/parseDagFile/{quote(dag['file_token'])}") is not None:
+        try:
+            if dag is not None and self.call("PUT", f"/api/v2/parseDagFile/{quote(dag['file_token'])}") is not None:
+                return
+        except Conflict:  # asked for a moment ago, and not done yet
             return
         if dag_file.is_file():
             dag_file.touch()
