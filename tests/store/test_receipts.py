@@ -38,8 +38,8 @@ def test_part_of_the_results_then_the_rest(make: Make) -> None:
     campaign = make(300)
     campaign.send()
     assert (campaign.collect().outstanding, states(campaign)["accepted"]) == (300, 300)
-    finish_rows(campaign, 6, where="MOD(seqno, 2) = 0")
-    finish_rows(campaign, 7, where="MOD(seqno, 10) = 1")
+    finish_rows(campaign, 6, where="MOD(SUBSTRING_INDEX(app_etc1, '.', -1), 2) = 0")
+    finish_rows(campaign, 7, where="MOD(SUBSTRING_INDEX(app_etc1, '.', -1), 10) = 1")
     looked = campaign.collect()
     assert looked.settled + looked.outstanding == 300
     assert looked.waiting == looked.outstanding > 0
@@ -60,7 +60,7 @@ def test_part_of_the_results_then_the_rest(make: Make) -> None:
 def test_a_look_repeated_settles_nothing_twice(make: Make) -> None:
     campaign = make(100)
     campaign.send()
-    finish_rows(campaign, 6, where="MOD(seqno, 2) = 0")
+    finish_rows(campaign, 6, where="MOD(SUBSTRING_INDEX(app_etc1, '.', -1), 2) = 0")
     first = campaign.collect()
     assert campaign.collect().settled == 0
     finish_rows(campaign, 6)
@@ -78,8 +78,8 @@ def test_results_on_both_sides_of_a_month_and_in_the_queue(make: Make) -> None:
     this, last = month(now), month(earlier)
     campaign.store.execute("UPDATE chunks SET handed_over_at = %s WHERE run_id = %s", [earlier, campaign.run.run_id])
     campaign.store.commit()
-    finish_rows(campaign, 6, where="MOD(seqno, 3) = 0", move_to=last)
-    finish_rows(campaign, 8, where="MOD(seqno, 3) = 1", move_to=this)
+    finish_rows(campaign, 6, where="MOD(SUBSTRING_INDEX(app_etc1, '.', -1), 3) = 0", move_to=last)
+    finish_rows(campaign, 8, where="MOD(SUBSTRING_INDEX(app_etc1, '.', -1), 3) = 1", move_to=this)
     finish_rows(campaign, 6)
     looked = campaign.collect()
     assert (looked.settled, looked.outstanding) == (300, 0)
@@ -102,7 +102,7 @@ def test_the_month_of_a_hand_over_is_seouls(make: Make, handed_over: datetime, r
         "UPDATE chunks SET handed_over_at = %s WHERE run_id = %s", [handed_over, campaign.run.run_id]
     )
     campaign.store.commit()
-    finish_rows(campaign, 6, where="MOD(seqno, 2) = 0", move_to="202703")
+    finish_rows(campaign, 6, where="MOD(SUBSTRING_INDEX(app_etc1, '.', -1), 2) = 0", move_to="202703")
     finish_rows(campaign, 6, move_to="202704")
     assert campaign.collect().settled == 50 * len(read)
 
@@ -110,13 +110,14 @@ def test_the_month_of_a_hand_over_is_seouls(make: Make, handed_over: datetime, r
 def test_the_window_closes_on_what_has_no_receipt(make: Make) -> None:
     campaign = make(200)
     campaign.send()
-    finish_rows(campaign, 6, where="MOD(seqno, 4) <> 0")
+    finish_rows(campaign, 6, where="MOD(SUBSTRING_INDEX(app_etc1, '.', -1), 4) <> 0")
     campaign.collect()
     closes = window_closes(campaign.store, campaign.run)
     assert timedelta(hours=71.9) < closes - datetime.now(UTC) <= timedelta(hours=72)
     assert expire(campaign.store, campaign.run) == 50
     assert expire(campaign.store, campaign.run) == 0
     assert states(campaign) == {"delivered": 150, "expired": 50}
+    assert {load_chunk(campaign.store, campaign.run, number).state for number in (1, 2)} == {"final"}
     finish_rows(campaign, 6)
     assert campaign.collect().settled == 0, "a receipt after the window changes nothing"
     totals = close(campaign.store, campaign.run)
