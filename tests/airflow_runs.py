@@ -119,7 +119,8 @@ class Started:
 
     def clear(self, *task_ids: str) -> None:
         """Clear tasks and nothing after them; without names, the whole run."""
-        path, body = f"{self.path}/clear", {"dry_run": False, "only_failed": False}
+        path = f"{self.path}/clear"
+        body: dict[str, Any] = {"dry_run": False, "only_failed": False}
         if task_ids:
             path = f"/api/v2/dags/{quote(self.dag_id)}/clearTaskInstances"
             body |= {"dag_run_id": self.dag_run_id, "task_ids": list(task_ids), "reset_dag_runs": True}
@@ -222,6 +223,29 @@ class RunningAirflow:
         """The runs that Airflow has of a DAG."""
         answer = self.api.call("GET", f"/api/v2/dags/{quote(dag_id)}/dagRuns", params={"limit": 50})
         return [Started(self, dag_id, run["dag_run_id"]) for run in answer["dag_runs"]]
+
+    def dags(self) -> set[str]:
+        """The DAGs that are not stale."""
+        found: set[str] = set()
+        while True:
+            answer = self.api.call("GET", "/api/v2/dags", params={"limit": 100, "offset": len(found)})
+            found |= {dag["dag_id"] for dag in answer["dags"] if not dag["is_stale"]}
+            if not answer["dags"] or len(found) >= answer["total_entries"]:
+                return found
+
+    def reparse(self, campaign: Applied) -> None:
+        """Have the campaign's loader parsed now."""
+        self.api.reparse(self.api.dag(campaign.dag_id), campaign.dag_file)
+
+    def look_again(self, campaign: Applied) -> None:
+        """Have the campaign's loader parsed and wait for it."""
+
+        def parsed_at() -> str:
+            return str((self.api.dag(campaign.dag_id) or {})["last_parsed_time"])
+
+        before = parsed_at()
+        self.reparse(campaign)
+        until("another look at the loader", lambda: parsed_at() > before, 60)
 
     def import_errors(self) -> dict[str, str]:
         """Airflow's import errors by file name."""
