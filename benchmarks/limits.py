@@ -3,16 +3,18 @@
 from pathlib import Path
 
 import psycopg
+from psycopg import sql
+
+from sandbox.customers import HEADER
 
 
 def copy_file(owner: psycopg.Connection, file: Path) -> None:
-    """COPY a customer file, undivided, into an unlogged table of one text column per row."""
+    """COPY a customer file as it is into an unlogged table of text columns."""
+    columns = sql.SQL(", ").join(sql.SQL("{} text").format(sql.Identifier(name)) for name in HEADER)
     with owner.transaction(force_rollback=True):
-        owner.execute("CREATE UNLOGGED TABLE bench_copy (line text)")
+        owner.execute(sql.SQL("CREATE UNLOGGED TABLE bench_copy ({})").format(columns))
         with (
-            owner.cursor().copy(
-                "COPY bench_copy FROM STDIN WITH (FORMAT csv, DELIMITER E'\\x02', QUOTE E'\\x03')"
-            ) as copy,
+            owner.cursor().copy("COPY bench_copy FROM STDIN WITH (FORMAT csv, HEADER true)") as copy,
             file.open("rb") as source,
         ):
             while block := source.read(1 << 20):
