@@ -105,7 +105,8 @@ def run_gate(store_url: str, run: Run, docs_folder: Path) -> GateResult:
     :raises Unavailable: the store did not answer.
     """
     _quieten()
-    gate = run.spec.audience.gate
+    # the thresholds are about the customers' file; a test send has the few people of its own
+    gate = Gate(min_valid_share=0) if run.test_send else run.spec.audience.gate
     checks = list(_checks(gate, _last_rows(store_url, run, gate.change_from_last_run)))
     result = _validate(store_url, run, gate, checks)
     found = {item.expectation_config.meta["check"]: item for item in result.results}

@@ -101,7 +101,8 @@ def import_targets(
     resolved = resolve_columns(table.header, audience.columns)
     columns = list(resolved.variables)
     plan = MessagePlan(message.text, message.subject, message.allow_lms, columns)
-    reader = RowReader(resolved, plan, ring, ring.cipher(run.key), list(audience.gate.max_null_share))
+    watched = [] if run.test_send else list(audience.gate.max_null_share)
+    reader = RowReader(resolved, plan, ring, ring.cipher(run.key), watched)
     done = 0
     with store.transaction():
         store.execute(query("audience/stage_prepare"))

@@ -9,6 +9,7 @@ from sqlalchemy import Engine, event
 
 from include.audience.gate import GateResult, rejections, run_gate
 from include.campaigns import runs
+from include.errors import Refused
 from tests.store.conftest import Make
 from tests.support import Campaign, make_campaign, numbers, write_csv
 
@@ -97,6 +98,25 @@ def test_a_run_that_was_not_finished_is_no_measure(make: Make, tmp_path: Path) -
     campaign.begin()
     campaign.import_()
     assert "change" not in [check.name for check in gate_of(campaign, tmp_path).checks]
+
+
+def test_a_test_send_is_no_measure_and_is_not_measured(make: Make, tmp_path: Path) -> None:
+    own = write_csv(tmp_path / "own.csv", ("phone", "name"), [(number, "나") for number in numbers(2)])
+    gate = {"rows": {"min": 50}, "change_from_last_run": {"min_ratio": 0.9}, "max_null_share": {"동네: 구": 0.5}}
+    rows = [(n, "김", "서울") for n in numbers(60)]
+    audience = {"gate": gate, "test_file": str(own)}
+    campaign = make(rows, test_send=True, header=("phone", "name", "동네: 구"), audience=audience)
+    campaign.import_()
+    assert gate_of(campaign, tmp_path).passed
+    runs.set_state(campaign.store, campaign.run.run_id, "finished")
+    campaign.begin()
+    campaign.import_()
+    assert [check.name for check in gate_of(campaign, tmp_path).checks] == ["rows", "valid_share", "blank:동네: 구"]
+
+
+def test_a_watched_column_that_the_file_lacks_is_refused(make: Make) -> None:
+    with pytest.raises(Refused, match="No column is the 이름"):
+        make_gated(make, {"max_null_share": {"이름": 0.5}})
 
 
 def test_a_file_without_a_usable_row_is_refused_whatever_the_spec_says(make: Make, tmp_path: Path) -> None:
