@@ -59,9 +59,11 @@ CREATE TABLE report_codes (
     tenant_id    integer NOT NULL,
     run_id       bigint NOT NULL REFERENCES runs,
     result_code  integer NOT NULL,
+    state        text NOT NULL CHECK (state IN ('delivered', 'failed')),
     messages     integer NOT NULL,
-    PRIMARY KEY (run_id, result_code)
+    PRIMARY KEY (run_id, result_code, state)
 );
+COMMENT ON COLUMN report_codes.state IS 'What the code meant: 6 is a delivered SMS, but a failure as the answer to an LMS.';
 CALL bongsu.protect('report_codes');
 
 CREATE TABLE report_hours (

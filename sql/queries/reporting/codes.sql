@@ -1,7 +1,7 @@
--- Per result code.
-INSERT INTO report_codes (tenant_id, run_id, result_code, messages)
-SELECT %(tenant)s, %(run)s, result_code, sum(messages)
+-- Per result code and what it meant.
+INSERT INTO report_codes (tenant_id, run_id, result_code, state, messages)
+SELECT %(tenant)s, %(run)s, result_code, state, sum(messages)
 FROM tally
-WHERE result_code IS NOT NULL
-GROUP BY result_code
-ON CONFLICT (run_id, result_code) DO UPDATE SET messages = excluded.messages
+WHERE state IN ('delivered', 'failed')
+GROUP BY result_code, state
+ON CONFLICT (run_id, result_code, state) DO UPDATE SET messages = excluded.messages

@@ -11,7 +11,7 @@ SELECT r.run_id, c.slug, c.title, r.state, r.refusal, r.test_send,
        coalesce(t.delivered, 0) AS delivered,
        coalesce((SELECT jsonb_object_agg(code.result_code, code.messages ORDER BY code.result_code)
                  FROM report_codes code
-                 WHERE code.run_id = r.run_id AND code.result_code NOT IN (6, 1000, 1800)), '{}') AS failed,
+                 WHERE code.run_id = r.run_id AND code.state = 'failed'), '{}') AS failed,
        coalesce(t.expired, 0) AS expired,
        coalesce(t.waiting, 0) AS waiting,
        coalesce(t.unknown, 0) AS unknown,
