@@ -153,9 +153,10 @@ def _form() -> dict[str, Param]:
             description="Advertising does not start at night. Needs a reason and is kept in the audit log.",
             section="Exceptions",
         ),
+        # null is allowed because Airflow's form takes an empty text for a missing one and cannot be sent with it
         "override_reason": Param(
-            "",
-            type="string",
+            None,
+            type=["null", "string"],
             maxLength=500,
             title="Reason",
             description="Why this run goes out in quiet hours.",
