@@ -17,7 +17,7 @@ from include.campaigns.definition import json_schema, load_definition, schema_te
 from include.cli.__main__ import app
 from include.settings import ROOT, Settings
 
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), ROOT / "campaigns" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 ROOMS = "dags|operators|hooks|include|plugins|sql|sandbox|benchmarks|tests|docs|deploy|tools"
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 CELL_BAR = "\0"
