@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import psycopg
 
 from include.campaigns.runs import Run
+from include.crashpoints import CrashPoint, reach
 from include.errors import HandOverError
 from include.queries import query
 from include.store import SET_AGAINST_SET
@@ -58,6 +59,7 @@ def freeze(store: psycopg.Connection, run: Run) -> FreezeCounts:
             store.execute(query("audience/freeze_recipients"), values)
             store.execute(query("audience/freeze_seal"), values)
         row = store.execute(query("audience/freeze_counts"), values).fetchone()
+    reach(CrashPoint.after_freeze)
     assert row is not None
     recipients, rejected, duplicates, excluded = row
     return FreezeCounts(recipients, rejected, duplicates, excluded, already)

@@ -22,6 +22,7 @@ import psycopg
 
 from include.audience.staging import SEPARATOR
 from include.campaigns.runs import Run
+from include.crashpoints import CrashPoint, reach
 from include.delivery.chunks import Chunk, load_chunk
 from include.delivery.line import Line, Message
 from include.errors import HandOverError
@@ -63,6 +64,7 @@ def dispatch_chunk(
         already = handed_over is not None
         if handed_over is None:
             _claim(store, run, chunk)
+            reach(CrashPoint.after_claim)
             handed_over = line.hand_over(chunk, _messages(store, run, ring, chunk))
     accepted, withdrawn = _accept(store, run, chunk, handed_over)
     return Dispatched(accepted, withdrawn, already)
@@ -112,4 +114,6 @@ def _accept(store: psycopg.Connection, run: Run, chunk: Chunk, handed_over: int)
                 f"Chunk {chunk.chunk_no} of run {run.run_id}: the line took {handed_over:,} messages, "
                 f"{accepted:,} are claimed. Do not clear it: compare BONGSU_HANDOVER with the messages of this chunk."
             )
+        reach(CrashPoint.before_store_commit)
+    reach(CrashPoint.after_store_commit)
     return accepted, withdrawn

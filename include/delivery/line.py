@@ -14,6 +14,7 @@ import MySQLdb
 import MySQLdb.cursors
 from MySQLdb.constants import CR, ER
 
+from include.crashpoints import CrashPoint, reach
 from include.delivery.chunks import Chunk
 from include.errors import Unavailable
 from include.messages.plan import Rendered
@@ -69,7 +70,9 @@ class Line:
                     cursor.execute(query("line/mark"), {**marker, "table": self.table, "rows": len(batch)})
                     if batch:
                         self._write(cursor, chunk, batch)
+                reach(CrashPoint.inside_line_transaction)
                 self._connection.commit()
+                reach(CrashPoint.after_line_commit)
             except MySQLdb.Error:
                 self._rollback()
                 raise

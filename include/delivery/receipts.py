@@ -13,6 +13,7 @@ import MySQLdb.cursors
 import psycopg
 
 from include.campaigns.runs import Run
+from include.crashpoints import CrashPoint, reach
 from include.delivery.chunks import Chunk, open_chunks
 from include.delivery.line import chunk_key
 from include.delivery.line_schema import log_tables, queue_table
@@ -91,9 +92,11 @@ def _settle(store: psycopg.Connection, line: MySQLdb.Connection, run: Run, chunk
             for recipient_no, code, moment in _rows(line, chunk):
                 copy.write_row((int(recipient_no), int(code), float(moment)))
                 waiting += code == WAITING
+        reach(CrashPoint.between_receipts)
         store.execute(SET_AGAINST_SET)
         changed = store.execute(query("delivery/settle"), _values(run, chunk)).fetchone()
         still = store.execute(query("delivery/settle_chunk"), _values(run, chunk)).fetchone()
+    reach(CrashPoint.after_receipts)
     assert changed is not None
     assert still is not None
     return int(changed[0]), int(still[0]), waiting

@@ -16,6 +16,7 @@ import psycopg
 from psycopg.rows import class_row
 
 from include.campaigns.runs import Run
+from include.crashpoints import CrashPoint, reach
 from include.errors import HandOverError
 from include.queries import query
 
@@ -69,8 +70,8 @@ class OpenBooks(HandOverError):
         self.wrong = wrong
         shown = "; ".join(f"{name}: {left:,} against {right:,}" for name, (left, right) in wrong.items())
         super().__init__(
-            f"The books of run {run_id} do not close. {shown}. Nothing is sent by looking: compare the chunks of the "
-            "run with the line's tables, then clear collect_receipts to count again."
+            f"The books of run {run_id} do not close. {shown}. Nothing is sent by looking: "
+            f"`bongsu audit {run_id}` compares the run with the line's own tables, row by row."
         )
 
 
@@ -96,6 +97,8 @@ def close(store: psycopg.Connection, run: Run) -> Totals:
         store.execute(query("reporting/certify"), {**values, "closed": not wrong, "body": json.dumps(body)})
         # what was staged has done its work; the frozen audience stays
         store.execute("DELETE FROM staged_targets WHERE run_id = %(run)s", values)
+        reach(CrashPoint.before_books)
+    reach(CrashPoint.after_books)
     if wrong:
         raise OpenBooks(run.run_id, wrong)
     return totals
