@@ -72,7 +72,8 @@ def build_dag(entry: Entry) -> DAG:
         # One planned moment: the run is made even when the scheduler was late, and the guard decides. Without catchup
         # a parse between the moment and the scheduler's next look would lose it without a trace.
         catchup="at" in entry.schedule,
-        max_active_runs=1,
+        # a recurring campaign may still wait for receipts of the days before when it is due again
+        max_active_runs=16,
         is_paused_upon_creation=True,
         default_args={
             "owner": entry.owner,

@@ -2,7 +2,7 @@
 
 import typer
 
-from include.cli import applying, reports, running, services, tenants
+from include.cli import applying, controls, reports, running, services, tenants
 
 app = typer.Typer(
     name="bongsu",
@@ -19,6 +19,9 @@ for command in (
     reports.report,
     reports.rejected,
     reports.suppress,
+    controls.halt,
+    controls.lift,
+    controls.state,
     services.env,
     services.up,
     services.down,

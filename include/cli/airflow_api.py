@@ -4,7 +4,7 @@ log.
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,8 +106,9 @@ class Airflow:
                 return
         except Conflict:  # asked for a moment ago, and not done yet
             return
-        if dag_file.is_file():
-            dag_file.touch()
+        with suppress(PermissionError):  # not ours to touch: Airflow looks at its next turn
+            if dag_file.is_file():
+                dag_file.touch()
 
     def import_error(self, dag_file: Path) -> str | None:
         """What Airflow could not import in a DAG file."""

@@ -35,6 +35,8 @@ CREATE TABLE kill_switches (
 );
 COMMENT ON TABLE kill_switches IS 'While a row stands, no run of the tenant or of one below it starts.';
 CALL bongsu.protect('kill_switches');
+-- only the platform stops a tenant, and only the platform lets it go on
+REVOKE INSERT, UPDATE, DELETE ON kill_switches FROM bongsu_app;
 
 -- The switch that stops a tenant may stand on an ancestor, which the tenant itself cannot see. Only those who may see
 -- the tenant get an answer.

@@ -66,7 +66,7 @@ def test_it_says_what_it_does(dag: DAG, entry: Entry) -> None:
 
 def test_nothing_starts_by_itself_when_it_appears(dag: DAG, entry: Entry) -> None:
     assert dag.is_paused_upon_creation is True
-    assert dag.max_active_runs == 1
+    assert dag.max_active_runs == 16
     assert dag.start_date == datetime.fromisoformat(entry.start_date)
     # one planned moment is never forgotten; of repeated ones no more than the latest is run
     assert dag.catchup is ("at" in entry.schedule)
