@@ -219,7 +219,7 @@ class Schedule(Part):
 class Delivery(Part):
     """How it is sent."""
 
-    chunk_size: int = Field(default=10_000, ge=100, le=100_000, description="recipients one dispatch task hands over")
+    chunk_size: int = Field(default=10_000, ge=1, le=100_000, description="recipients one dispatch task hands over")
     receipt_hours: int = Field(
         default_factory=lambda: settings().receipt_hours,
         ge=1,
