@@ -13,7 +13,7 @@ from sandbox.customers import Truth, generate
 from tests.airflow_runs import LONGEST_RUN, RunningAirflow, Started
 
 SLUG = "spring-sale"
-ROWS, CHUNK = 5_000, 500
+ROWS, CHUNK, TESTERS = 5_000, 500, 3
 TEXT = "(광고) [ACME] {{name|고객}}님, 봄맞이 20% 할인! 3월 말까지 전 매장 무료수신거부 080-123-4567"
 
 
@@ -35,11 +35,17 @@ def send_dirty_file(airflow: RunningAirflow) -> DirtyRun:
     truth = generate(file, ROWS, seed=7)
     with file.open(encoding="utf-8-sig", newline="") as rows:
         found = [normalise(row["휴대폰"])[0] for row in csv.DictReader(rows)]
+    testers = airflow.folder / "own-people.csv"
+    generate(testers, TESTERS, seed=8, dirt=False)
     definition = airflow.define(
         SLUG,
         file,
         title="봄맞이 할인",
-        audience={"file": str(file), "columns": {"phone": "휴대폰", "name": "이름", "consent": "수신동의"}},
+        audience={
+            "file": str(file),
+            "test_file": str(testers),
+            "columns": {"phone": "휴대폰", "name": "이름", "consent": "수신동의"},
+        },
         message={
             "channel": "sms",
             "sender": "0212345678",

@@ -8,6 +8,7 @@ import pytest
 
 from tests.airflow_runs import TASKS, RunningAirflow, until
 from tests.dirty_run import DirtyRun
+from tests.support import numbers, write_csv
 
 pytestmark = pytest.mark.airflow
 KEYS = {
@@ -105,9 +106,14 @@ def test_a_failed_gate_sends_nothing_and_says_why(airflow: RunningAirflow, tmp_p
     assert (handed.rows, handed.sent, handed.markers) == (Counter(), Counter(), 0)
 
 
-def test_a_test_send_goes_over_the_test_line_and_waiting_holds_no_worker(airflow: RunningAirflow) -> None:
+def test_a_test_send_goes_to_testers_over_the_test_line_and_waiting_holds_no_worker(airflow: RunningAirflow) -> None:
+    testers = numbers(250, start=900_000)
+    rows = [("phone", "name"), *((number, "시험") for number in testers)]
+    test_file = write_csv(airflow.folder / "testers.csv", rows[0], rows[1:])
+    customers = airflow.define("test-send", 300)
+    audience = json.loads(customers.read_text(encoding="utf-8"))["audience"] | {"test_file": str(test_file)}
     with airflow.held_agents(10):
-        run = airflow.start(airflow.define("test-send", 400, testers=250), test_send=True)
+        run = airflow.start(airflow.define("test-send", 300, audience=audience), test_send=True)
         until("the wait for receipts", lambda: run.states("collect_receipts") == ["deferred"])
         pools = airflow.api.call("GET", "/api/v2/pools")["pools"]
         assert {pool["name"]: pool["occupied_slots"] for pool in pools if pool["occupied_slots"]} == {}
@@ -116,7 +122,13 @@ def test_a_test_send_goes_over_the_test_line_and_waiting_holds_no_worker(airflow
     assert {one["pool"] for one in instances} == {"sms_line_10"}
     assert len(instances) == 3
     with airflow.line() as line, line.cursor() as cursor:
-        mine = (f"{run.run_id}.%",)
-        cursor.execute("SELECT line, count(*) FROM SANDBOX_SENT WHERE app_etc1 LIKE %s GROUP BY 1", mine)
-        assert cursor.fetchall() == ((10, 250),)
+        cursor.execute("SELECT line, dest_no FROM SANDBOX_SENT WHERE app_etc1 LIKE %s", (f"{run.run_id}.%",))
+        assert sorted(cursor.fetchall()) == [(10, number) for number in testers]
     assert run.row()["certificate"]["closed"] is True
+
+
+def test_a_test_send_without_testers_sends_nothing(airflow: RunningAirflow) -> None:
+    run = airflow.start(airflow.define("no-testers", 100), test_send=True).wait()
+    assert {task.state for task in run.tasks()} == {"skipped"}
+    assert run.row()["refusal"].startswith("no_test_file: A test send never goes to the customers.")
+    assert run.handed().rows == Counter()
