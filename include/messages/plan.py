@@ -77,9 +77,7 @@ class _Measure:
                 raise _unknown_variable(part.name, columns, field)
             else:
                 self.fixed += default
-        self.slots = tuple(
-            (position[n], times, blank, bool(must), n) for n, (times, blank, must) in slots.items()
-        )
+        self.slots = tuple((position[n], times, blank, bool(must), n) for n, (times, blank, must) in slots.items())
 
     def size(self, row: Sequence[str]) -> int | Problem:
         """Bytes of the rendered text, or the problem that keeps it from being rendered."""
@@ -113,9 +111,7 @@ class MessagePlan:
         self.limit = LMS_BYTES if allow_lms else SMS_BYTES
         self._text = _Measure(Template.compile(text), columns, TEXT)
         # Without LMS the subject is never sent, and no row can fail because of it.
-        self._subject = (
-            _Measure(Template.compile(subject), columns, SUBJECT) if subject and allow_lms else None
-        )
+        self._subject = _Measure(Template.compile(subject), columns, SUBJECT) if subject and allow_lms else None
         if self._text.fixed > self.limit:
             raise Refused(
                 f"{TEXT}: the fixed text alone is {self._text.fixed:,} bytes, the limit is {self.limit:,}. "

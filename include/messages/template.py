@@ -98,9 +98,7 @@ class Template:
     @cached_property
     def required(self) -> tuple[str, ...]:
         """The variables that have no default in at least one place."""
-        return tuple(
-            dict.fromkeys(p.name for p in self.parts if isinstance(p, Variable) and p.default is None)
-        )
+        return tuple(dict.fromkeys(p.name for p in self.parts if isinstance(p, Variable) and p.default is None))
 
     @property
     def literal_only(self) -> bool:
