@@ -232,15 +232,13 @@ def finish_rows(
                 )
             if move_to is not None:
                 log = f"{table}_{move_to}"
-                cursor.execute(f"CREATE TABLE IF NOT EXISTS {log} LIKE {table}_{_some_month(campaign.line, line_no)}")
+                there = log_tables(campaign.line, line_no)
+                if log not in there:
+                    cursor.execute(f"CREATE TABLE {log} LIKE {there[0]}")
                 cursor.execute(f"INSERT INTO {log} SELECT * FROM {table} WHERE {mine}", (run,))
                 cursor.execute(f"DELETE FROM {table} WHERE {mine}", (run,))
     campaign.line.commit()
     return done
-
-
-def _some_month(line: Connection, line_no: int) -> str:
-    return log_tables(line, line_no)[0][-6:]
 
 
 def find_clear_numbers(owner_url: str, wanted: Iterable[str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 import typer
 
-from include.cli import applying, controls, reports, running, services, tenants
+from include.cli import applying, auditing, controls, reports, running, services, tenants
 
 app = typer.Typer(
     name="bongsu",
@@ -19,6 +19,7 @@ for command in (
     reports.report,
     reports.rejected,
     reports.suppress,
+    auditing.audit,
     controls.halt,
     controls.lift,
     controls.state,

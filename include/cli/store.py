@@ -47,3 +47,15 @@ def owner_of(campaign: str, tenant: str | None) -> str:
     if len(rows) > 1:
         raise Ambiguous(f"Tenants {', '.join(slug for (slug,) in rows)} have a campaign {campaign!r}; add --tenant")
     return str(rows[0][0])
+
+
+def owner_of_run(run_id: int) -> str:
+    """The tenant whose run is meant.
+
+    :raises BongsuError: there is no run of that number.
+    """
+    with platform() as connection:
+        row = connection.execute(query("audit/owner"), [run_id]).fetchone()
+    if row is None:
+        raise BongsuError(f"There is no run {run_id}.")
+    return str(row[0])
