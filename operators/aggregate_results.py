@@ -17,7 +17,7 @@ class AggregateResultsOperator(StageOperator):
     Returns the run's totals. Books that do not close fail the task, loudly and without a retry.
     """
 
-    def execute(self, context: Context) -> dict[str, int]:
+    def work(self, context: Context) -> dict[str, int]:
         with self.opened_run() as (store, run):
             try:
                 with runs.stage(store, run, "aggregate_results") as stage:

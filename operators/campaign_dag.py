@@ -11,10 +11,7 @@ from airflow.sdk import (
     DAG,
     Asset,
     CronTriggerTimetable,
-    ExceptionRetryPolicy,
     Param,
-    RetryAction,
-    RetryRule,
 )
 
 # The SDK's own EventsTimetable cannot be serialized in 3.3.2 (KeyError '_summary', apache/airflow#69401).
@@ -22,7 +19,6 @@ from airflow.timetables.events import EventsTimetable
 from pendulum import DateTime, instance
 
 from include.campaigns.manifest import Entry
-from include.errors import HandOverError, Refused
 from include.settings import settings
 from operators.aggregate_results import AggregateResultsOperator
 from operators.chunk_recipients import ChunkRecipientsOperator
@@ -32,18 +28,11 @@ from operators.dispatch import DispatchChunkOperator
 from operators.guard import GuardOperator
 from operators.import_targets import ImportTargetsOperator
 from operators.line_pools import pool_of
+from operators.retries import TryAgainLater
 from operators.validate_targets import ValidateTargetsOperator
 
 # A template and not an XComArg, which would draw an arrow from the guard to every task.
 RUN_ID = "{{ ti.xcom_pull(task_ids='guard')['run_id'] }}"
-RETRY_POLICY = ExceptionRetryPolicy(
-    rules=[
-        RetryRule(exception=Refused, action=RetryAction.FAIL, reason="Refused: the same again gives the same answer"),
-        RetryRule(
-            exception=HandOverError, action=RetryAction.FAIL, reason="A person has to look before anything moves"
-        ),
-    ]
-)
 
 TASK_DOCS = {
     "guard": "Decides whether the run may go (its time, the campaign's window and state, quiet hours, kill switch) and "
@@ -79,7 +68,7 @@ def build_dag(entry: Entry) -> DAG:
             "owner": entry.owner,
             "retries": entry.retries,
             "retry_delay": timedelta(seconds=settings().retry_seconds),
-            "retry_policy": RETRY_POLICY,
+            "retry_policy": TryAgainLater(entry.retries),
             "priority_weight": entry.priority,
             "weight_rule": "absolute",
         },

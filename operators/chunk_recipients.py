@@ -10,7 +10,7 @@ from operators.stage import StageOperator
 class ChunkRecipientsOperator(StageOperator):
     """Plans the chunks once and returns their numbers, over which the dispatch is mapped."""
 
-    def execute(self, context: Context) -> list[int]:
+    def work(self, context: Context) -> list[int]:
         with self.opened_run() as (store, run), runs.stage(store, run, "chunk_recipients") as stage:
             numbers = plan_chunks(store, run)
             stage.counts = {"chunks": len(numbers)}

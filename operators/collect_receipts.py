@@ -1,7 +1,6 @@
 """Stage 6, deferrable: results from the line's tables, without a worker slot while waiting."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from airflow.sdk import Context
 
@@ -22,7 +21,7 @@ class CollectReceiptsOperator(StageOperator):
     Returns ``{"settled": n, "expired": n}`` of the last look.
     """
 
-    def execute(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, int]:
+    def work(self, context: Context) -> dict[str, int]:
         with self.opened_run() as (store, run), runs.stage(store, run, "collect_receipts", shared=True) as stage:
             with self.opened_line() as line:
                 found = collect(store, line, run)

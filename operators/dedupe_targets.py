@@ -13,7 +13,7 @@ class DedupeTargetsOperator(StageOperator):
     Returns ``{"recipients": n, "duplicates": n, "excluded": n, "rejected": n}``.
     """
 
-    def execute(self, context: Context) -> dict[str, int]:
+    def work(self, context: Context) -> dict[str, int]:
         with self.opened_run() as (store, run), runs.stage(store, run, "dedupe_targets") as stage:
             found = freeze(store, run)
             stage.worked = not found.already

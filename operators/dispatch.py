@@ -28,7 +28,7 @@ class DispatchChunkOperator(StageOperator):
         self.lines = lines
         self.test_line = test_line
 
-    def execute(self, context: Context) -> dict[str, int]:
+    def work(self, context: Context) -> dict[str, int]:
         with self.opened_run() as (store, run):
             chunk = load_chunk(store, run, int(self.chunk_no))
             context["chunk_label"] = chunk.label  # type: ignore[typeddict-unknown-key]  # Airflow's way to name a mapped task

@@ -11,6 +11,7 @@ from include.campaigns import runs
 from include.campaigns.guard import Stop, decide
 from include.campaigns.guarding import load_facts, record_override
 from include.settings import settings
+from operators.retries import explained
 
 
 class GuardOperator(BaseOperator):
@@ -40,6 +41,10 @@ class GuardOperator(BaseOperator):
         self.store_conn_id = store_conn_id
 
     def execute(self, context: Context) -> dict[str, int]:
+        with explained(self, context):
+            return self._decide(context)
+
+    def _decide(self, context: Context) -> dict[str, int]:
         dag_run, params = context["dag_run"], context["params"]
         test_send = bool(params.get("test_send"))
         with CampaignStoreHook(self.store_conn_id).get_conn(self.tenant_id) as store:

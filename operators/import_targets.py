@@ -18,7 +18,7 @@ class ImportTargetsOperator(StageOperator):
     row, and leaves nothing staged. When the audience is frozen already, nothing is read again.
     """
 
-    def execute(self, context: Context) -> dict[str, int]:
+    def work(self, context: Context) -> dict[str, int]:
         with self.opened_run() as (store, run), runs.stage(store, run, "import_targets") as stage:
             if run.frozen_at is not None:
                 stage.worked = False

@@ -9,7 +9,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from include.delivery.line_connection import connect_line
 from include.delivery.receipts import rows_waiting
-from include.errors import Unavailable
+from include.taxonomy import Kind, classify
 
 LONGEST_WAIT = 60.0
 """Seconds after which results that are there are collected even while others are missing."""
@@ -19,7 +19,8 @@ class ReceiptTrigger(BaseTrigger):
     """Looks at the queue tables and fires when a look at the results is worth a worker's time.
 
     That is: nothing of the run waits at the agents any more; or some results came and a minute has gone by; or the
-    receipt window has closed. It only counts rows, so running it twice does no harm.
+    receipt window has closed. It only counts rows, so running it twice does no harm. A line that is away is said in the
+    log and asked again.
 
     :param line_url: resolved in the worker; Airflow encrypts the arguments of a trigger.
     :param tables: the queue tables of the run's lines.
@@ -57,20 +58,21 @@ class ReceiptTrigger(BaseTrigger):
             waited += self.poll_seconds
             if datetime.now(UTC) >= closes:
                 break
-            waiting = await asyncio.to_thread(self._rows_waiting)
-            if waiting is None:
+            try:
+                waiting = await asyncio.to_thread(self._rows_waiting)
+            except Exception as error:
+                verdict = classify(error)
+                self.log.warning("%s", verdict.while_waiting(self.poll_seconds))
+                if verdict.kind is Kind.permanent:
+                    break  # the worker meets the same error and says in the task's log what it means
                 continue
             if waiting == 0 or (waiting < self.waiting and waited >= LONGEST_WAIT):
                 break
         yield TriggerEvent({"run_id": self.run_id})  # type: ignore[no-untyped-call]  # untyped in Airflow
 
-    def _rows_waiting(self) -> int | None:
-        """Rows without a result; ``None`` while the line does not answer."""
-        try:
-            line = connect_line(self.line_url, read_timeout=30)
-        except Unavailable as error:
-            self.log.warning("%s Looking again in %s s.", error, self.poll_seconds)
-            return None
+    def _rows_waiting(self) -> int:
+        """Rows without a result."""
+        line = connect_line(self.line_url, read_timeout=30)
         try:
             return rows_waiting(line, self.tables, self.run_id, hop=0)
         finally:

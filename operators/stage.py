@@ -1,12 +1,13 @@
 """What every stage of a run has in common: its run, its connections, its retries."""
 
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
 import psycopg
-from airflow.sdk import BaseOperator
+from airflow.sdk import BaseOperator, Context
 from MySQLdb.connections import Connection
 
 from hooks.campaign_store import CampaignStoreHook
@@ -15,6 +16,7 @@ from include.campaigns import runs
 from include.errors import Refused
 from include.privacy.cipher import KeyRing, key_ring
 from include.settings import settings
+from operators.retries import explained
 
 
 class StageOperator(BaseOperator):
@@ -43,6 +45,18 @@ class StageOperator(BaseOperator):
         self.run_id = run_id
         self.store_conn_id = store_conn_id
         self.line_conn_id = line_conn_id
+
+    def execute(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, int] | list[int]:
+        """Do the stage's work; an error is explained in one line of the log before it fails the task.
+
+        :param event: of a trigger that has fired; a stage looks for itself and does not need it.
+        """
+        with explained(self, context):
+            return self.work(context)
+
+    @abstractmethod
+    def work(self, context: Context) -> dict[str, int] | list[int]:
+        """What the stage does."""
 
     @cached_property
     def store_hook(self) -> CampaignStoreHook:

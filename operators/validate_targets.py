@@ -16,7 +16,7 @@ class ValidateTargetsOperator(StageOperator):
     already, the gate was passed and is not asked again.
     """
 
-    def execute(self, context: Context) -> dict[str, int]:
+    def work(self, context: Context) -> dict[str, int]:
         with self.opened_run() as (store, run), runs.stage(store, run, "validate_targets") as stage:
             if run.frozen_at is not None:
                 stage.worked = False

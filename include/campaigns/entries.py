@@ -13,9 +13,9 @@ from include.campaigns.times import DAYS, aware
 from include.campaigns.words import describe
 from include.queries import query
 from include.settings import settings
+from include.taxonomy import RETRIES
 
 PRIORITY = {"authentication": 30, "informational": 20, "advertising": 10}
-RETRIES = 3
 
 
 def read_entries(

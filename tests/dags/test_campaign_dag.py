@@ -12,8 +12,9 @@ from pendulum import instance
 
 from include.campaigns.guard import Go, GuardFacts, Stop, decide
 from include.campaigns.manifest import Entry
-from include.errors import BongsuError, HandOverError, MalformedFile, Refused, Unavailable
-from operators.campaign_dag import RETRY_POLICY, build_dag
+from include.taxonomy import RETRIES
+from operators.campaign_dag import build_dag
+from operators.retries import TryAgainLater
 from tests.dags.conftest import make, twenty
 
 STAGES = [
@@ -93,7 +94,7 @@ def test_every_task_has_retries_priority_and_a_pool(dag: DAG, entry: Entry) -> N
     for task in dag.tasks:
         values = getattr(task, "partial_kwargs", vars(task))
         policy = task.retry_policy if task.task_id != "dispatch" else values["retry_policy"]
-        assert (task.owner, task.retries, policy) == (entry.tenant, 3, RETRY_POLICY), task.task_id
+        assert (task.owner, task.retries, policy) == (entry.tenant, RETRIES, TryAgainLater(RETRIES)), task.task_id
         assert task.retry_delay >= timedelta(seconds=10), task.task_id
         assert task.priority_weight == priority, task.task_id
         assert type(task.weight_rule).__name__ == "_AbsolutePriorityWeightStrategy" or task.weight_rule == "absolute"
@@ -120,21 +121,6 @@ def test_every_field_of_the_trigger_form_is_explained(dag: DAG) -> None:
         assert param.description, name
         assert param.schema["title"], name
         assert param.schema["section"], name
-
-
-@pytest.mark.parametrize(
-    ("error", "action"),
-    [
-        (Refused("x"), "fail"),
-        (MalformedFile("f", 1, "p", "f"), "fail"),
-        (HandOverError("x"), "fail"),
-        (Unavailable("x"), "default"),
-        (BongsuError("x"), "default"),
-        (OSError("x"), "default"),
-    ],
-)
-def test_only_what_can_get_better_is_tried_again(error: Exception, action: str) -> None:
-    assert RETRY_POLICY.evaluate(error, 1, 3).action.value == action
 
 
 class TestATimeThatHasPassed:
