@@ -7,16 +7,17 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
 import pytest
 
-from include.embedded.client import board_of
-from include.embedded.processes import ROOT, left_over
+from include.embedded.client import board_of, service_environment
+from include.embedded.processes import ROOT, end_session, left_over, spawn
 from include.embedded.state import Home, is_locked, read_json
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
@@ -85,14 +86,14 @@ def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
 
 def processes_in(home: Home) -> list[str]:
     """Every process of the home: found by the marker, or by an argument that names it."""
-    found = {process.pid for process in left_over(home.path)}
+    marked = {process.pid for process in left_over(home.path)}
+    found = []
     for process in psutil.process_iter():
-        try:
-            if any(str(home.path) in argument for argument in process.cmdline()):
-                found.add(process.pid)
-        except psutil.Error:
-            continue
-    return [" ".join(psutil.Process(pid).cmdline()) for pid in found if psutil.pid_exists(pid)]
+        with suppress(psutil.Error):  # gone meanwhile, or a zombie that waits for its parent
+            words = process.cmdline()
+            if process.pid in marked or any(str(home.path) in word for word in words):
+                found.append(" ".join(words))
+    return found
 
 
 def test_a_killed_command_leaves_nothing_running(home: Home) -> None:
@@ -147,6 +148,46 @@ def test_a_service_that_dies_is_started_again(home: Home) -> None:
 
         assert wait_until(is_back, 30)
     assert "mariadb ended with" in home.log("supervisor").read_text()
+
+
+def test_a_killed_postgres_is_back_although_a_statement_of_it_is_still_running(home: Home) -> None:
+    import psycopg
+
+    # Nothing in it ever waits, so its process does not notice by itself that the server is gone.
+    busy = "DO $$ DECLARE i bigint := 0; BEGIN WHILE i < 100000000000 LOOP i := i + 1; END LOOP; END $$"
+    with client(home):
+        before = board_of(home)["services"]["postgres"]["pid"]
+        values = service_environment(home, read_json(home.endpoints)["ports"])
+        with pytest.raises(psycopg.OperationalError), psycopg.connect(values["BONGSU_OWNER_URL"]) as store:
+            threading.Timer(1.0, os.kill, (before, signal.SIGKILL)).start()
+            store.execute(busy)
+        assert wait_until(lambda: state_of(home, "postgres") == "ready" and pid_of(home, "postgres") != before, 10)
+        with psycopg.connect(values["BONGSU_STORE_URL"]) as store:
+            assert store.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_what_a_dead_service_leaves_is_killed_before_it_is_started_again(tmp_path: Path) -> None:
+    """Also what went to a process group of its own, as a task of Airflow does."""
+    worker = "import os, time; os.setpgid(0, 0); print(os.getpid(), flush=True); time.sleep(60)"
+    leader = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {worker!r}]); time.sleep(60)"
+    log = tmp_path / "log"
+    service = spawn([sys.executable, "-c", leader], environment=dict(os.environ), log=log)
+    assert wait_until(lambda: log.read_text().strip().isdigit(), 10)
+    left = psutil.Process(int(log.read_text()))
+    service.kill()
+    service.wait()
+    assert left.is_running()
+    assert end_session(service.pid) == 1
+    assert not left.is_running() or left.status() == psutil.STATUS_ZOMBIE
+    assert end_session(service.pid) == 0
+
+
+def state_of(home: Home, service: str) -> str:
+    return str(board_of(home)["services"][service]["state"])
+
+
+def pid_of(home: Home, service: str) -> int:
+    return int(board_of(home)["services"][service]["pid"])
 
 
 def test_services_that_are_kept_outlive_their_command_until_told_to_stop(home: Home) -> None:
