@@ -72,6 +72,7 @@ def test_a_finished_run_emits_the_event_of_its_report(dirty_run: DirtyRun) -> No
 
 
 def test_a_run_in_one_process_gives_the_same_report(airflow: RunningAirflow) -> None:
+    known = airflow.dags()
     report = airflow.folder / "in-process.json"
     done = airflow.bongsu("run", airflow.define("in-process", 350), "--in-process", "--report", report)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -79,6 +80,9 @@ def test_a_run_in_one_process_gives_the_same_report(airflow: RunningAirflow) -> 
     assert set(content) >= KEYS
     assert (content["accepted"], content["chunks"], content["books_closed"]) == (350, 4, True)
     assert airflow.handed(content["run_id"]).sent == {f"{content['run_id']}.0.{n}": 1 for n in range(1, 351)}
+    # it reads all DAG files, and must not take anything from the Airflow that runs beside it
+    assert airflow.import_errors() == {}
+    assert airflow.dags() >= known
 
 
 def test_a_wrong_definition_names_its_field_and_starts_nothing(airflow: RunningAirflow) -> None:
