@@ -1,0 +1,92 @@
+"""The safeguards of the hand-over, each with the way to take it out of a process.
+
+Only tests do that, in children they have forked: the product has no switch for it. A harness that finds nothing wrong
+without a safeguard would prove nothing with it.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import psycopg
+
+from include.audience import freeze as freezing
+from include.campaigns.runs import Run
+from include.delivery import dispatch
+from include.delivery import line as line_room
+from include.delivery.chunks import Chunk
+from include.queries import query
+
+ALL_RECIPIENTS = """
+SELECT recipient_no, payload_enc FROM recipients
+WHERE run_id = %(run)s AND recipient_no BETWEEN %(first)s AND %(last)s
+ORDER BY recipient_no
+"""
+
+
+def _queries(changed: dict[str, str]) -> Callable[[str], str]:
+    return lambda name: changed[name] if name in changed else query(name)
+
+
+def no_marker() -> None:
+    """No marker is written, so none is ever found."""
+    line_room.query = _queries({"line/mark": "DO %(run)s, %(hop)s, %(chunk)s, %(table)s, %(rows)s"})  # type: ignore[attr-defined]
+    line_room.Line.marker = lambda self, chunk: None  # type: ignore[method-assign]
+
+
+def no_lock() -> None:
+    """Writers of one table do not take turns."""
+    held = line_room.Line._lock
+
+    @contextmanager
+    def lock(self: line_room.Line, name: str) -> Iterator[None]:
+        if name == self.table:
+            yield
+        else:
+            with held(self, name):
+                yield
+
+    line_room.Line._lock = lock  # type: ignore[method-assign]
+
+
+def no_claim() -> None:
+    """Messages leave unclaimed: they are written down when the line has taken them."""
+    claim, accept = dispatch._claim, dispatch._accept
+
+    def claim_late(store: psycopg.Connection, run: Run, chunk: Chunk, handed_over: int) -> tuple[int, int]:
+        claim(store, run, chunk)
+        return accept(store, run, chunk, handed_over)
+
+    dispatch._claim = lambda store, run, chunk: None
+    dispatch._accept = claim_late
+    dispatch.query = _queries({"delivery/claimed": ALL_RECIPIENTS})  # type: ignore[attr-defined]
+
+
+def no_freeze() -> None:
+    """Every try decides anew who gets the message, as long as what was staged is there."""
+    locked = query("audience/freeze_lock")
+    undo = (
+        "DELETE FROM recipients WHERE run_id = %(run)s",
+        "DELETE FROM exclusions WHERE run_id = %(run)s",
+        "UPDATE runs SET frozen_at = NULL WHERE run_id = %(run)s",
+    )
+    freezing_freeze = freezing.freeze
+
+    def freeze(store: psycopg.Connection, run: Run) -> freezing.FreezeCounts:
+        with store.transaction():
+            state = store.execute(locked, {"run": run.run_id}).fetchone()
+            if state is not None and state[0] and state[1]:
+                for statement in undo:
+                    store.execute(statement, {"run": run.run_id})
+        return freezing_freeze(store, run)
+
+    from tests.faults import tries
+
+    tries.freeze = freeze  # type: ignore[attr-defined]
+
+
+REMOVALS: dict[str, Callable[[], None]] = {
+    "marker": no_marker,
+    "lock": no_lock,
+    "claim": no_claim,
+    "freeze": no_freeze,
+}

@@ -1,0 +1,448 @@
+"""Runs one schedule: acts as Airflow for a small campaign, throws its faults, and lets the auditor count.
+
+Tasks run in their order, chunks side by side. A try that fails or dies is followed by another; people clear tasks
+in between. One thread does all of it: look at the children, turn the agents, throw what is due.
+"""
+
+import json
+import random
+import signal
+import time
+from collections import Counter
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+import MySQLdb
+import psycopg
+
+from include.campaigns import runs
+from include.campaigns.spec import CampaignSpec
+from include.delivery.line_connection import connect_line
+from include.errors import HandOverError
+from include.privacy.cipher import KeyRing
+from include.reporting.audit import audit
+from include.settings import settings
+from include.store import connect
+from tests.faults import opponents, tries
+from tests.faults.carrier import Carrier
+from tests.faults.opponents import Opponent
+from tests.faults.plan import TASKS, Fault, Plan
+from tests.faults.servers import Servers
+from tests.faults.tries import Arms, Outcome, Place, Try
+from tests.support import AD, write_csv
+
+MOST_TRIES = 12
+TRY_SECONDS = 8.0
+STILL_WAITING = 4
+RECEIPT_SECONDS = 12.0
+PAUSE = 0.002
+KOREA = timedelta(hours=9)
+RESTARTS = {
+    "PostgreSQL fast": ("postgres", signal.SIGINT),
+    "PostgreSQL immediate": ("postgres", signal.SIGQUIT),
+    "MariaDB kill -9": ("mariadb", signal.SIGKILL),
+}
+
+
+@dataclass
+class Result:
+    """What was found wrong with a schedule, and what happened on the way."""
+
+    seed: int
+    twice: int = 0
+    missing: int = 0
+    open_books: int = 0
+    problems: list[str] = field(default_factory=list)
+    hits: dict[str, int] = field(default_factory=dict)
+    tries: int = 0
+    seconds: float = 0.0
+
+
+class Stuck(Exception):
+    """The run does not go on by itself."""
+
+
+class Schedule:
+    """One plan on a worker's servers.
+
+    :param without: a safeguard that the children do without.
+    """
+
+    def __init__(self, servers: Servers, carrier: Carrier, plan: Plan, without: str = "") -> None:
+        self._servers, self._carrier, self.plan, self._without = servers, carrier, plan, without
+        self._choose = random.Random(-plan.seed - 1)
+        self._left = list(plan.faults)
+        self._refusals = list(plan.refusals)
+        self._running: list[Try] = []
+        self._twins: list[Try] = []
+        self._opponents: list[Opponent] = []
+        self._chunks: list[int] = []
+        self._hits: Counter[str] = Counter()
+        self._tries = 0
+        self._days_off = next((one.number for one in plan.faults if one.kind == "clock"), 0)
+        self._impatient = any("held" in one.kind for one in plan.faults)
+        self._thaw: float | None = None
+        self.place = self._new_campaign()
+
+    def run(self) -> Result:
+        """Run it, whatever happens; what the auditor finds."""
+        began, result = time.monotonic(), Result(self.plan.seed)
+        sent_before = self._line_value("SELECT coalesce(max(sent_id), 0) FROM smsline.SANDBOX_SENT")
+        try:
+            if any(one.kind == "month" for one in self.plan.faults):
+                self._carrier.set_clock(_end_of_last_month())
+            self._all_tasks()
+        except Stuck as stuck:
+            result.problems.append(str(stuck))
+        finally:
+            self._tidy()
+        self._judge(result, sent_before)
+        result.hits, result.tries, result.seconds = dict(self._hits), self._tries, time.monotonic() - began
+        return result
+
+    # ---- the campaign
+
+    def _new_campaign(self) -> Place:
+        slug, values = f"s{time.time_ns()}", settings()
+        file = self._servers.home.path / "people.csv"
+        write_csv(file, ["phone", "name"], self.plan.rows)
+        spec = CampaignSpec.model_validate(
+            {
+                "tenant": "acme",
+                "slug": slug,
+                "title": "봄맞이",
+                "purpose": "advertising",
+                "audience": {"file": str(file), "columns": {"phone": "phone", "name": "name"}},
+                "message": {"channel": "sms", "sender": "0212345678", "text": AD},
+                "delivery": {"chunk_size": self.plan.chunk_size},
+            }
+        )
+        tenant = self._store_value(
+            "INSERT INTO tenants (slug, title, kind, line_group) VALUES (%s, %s, 'branch', 'bulk-1') "
+            "RETURNING tenant_id",
+            slug,
+            slug,
+        )
+        campaign = self._store_value(
+            "INSERT INTO campaigns (tenant_id, slug, title, dag_id, version, shard, activated_at) "
+            "VALUES (%s, %s, %s, %s, 1, 0, now()) RETURNING campaign_id",
+            tenant,
+            slug,
+            slug,
+            f"campaign__{slug}",
+        )
+        self._servers.admin(
+            "INSERT INTO campaign_versions (campaign_id, version, tenant_id, spec, spec_hash) "
+            "VALUES (%s, 1, %s, %s, 'x')",
+            [campaign, tenant, json.dumps(spec.document())],
+        )
+        ring = KeyRing.load(values.keyring)
+        for number in self.plan.refused_before:
+            index = ring.blind_index(self.plan.rows[number][0])
+            self._servers.admin(
+                "INSERT INTO suppressions (tenant_id, phone_index, reason, source, recorded_at) "
+                "VALUES (%s, %s, 'opted_out', 'before', now() - interval '40 days') ON CONFLICT DO NOTHING",
+                [tenant, index],
+            )
+        return Place(self._servers.store_url, self._servers.line_url, ring, tenant, campaign, f"manual__{slug}")
+
+    # ---- Airflow
+
+    def _all_tasks(self) -> None:
+        for place, task in enumerate(TASKS):
+            self._stage(task)
+            for clear in [one for one in self.plan.clears if one.what == task]:
+                self._hits["clear"] += 1
+                if clear.task == "dispatch" and clear.chunk in self._chunks:
+                    self._stage("dispatch", [clear.chunk])
+                    self._again(TASKS.index("dispatch") + 1, place)
+                elif TASKS.index(clear.task) <= place:
+                    self._again(TASKS.index(clear.task), place)
+
+    def _again(self, first: int, last: int) -> None:
+        """A cleared task runs again with everything after it."""
+        for task in TASKS[first : last + 1]:
+            self._stage(task)
+
+    def _stage(self, task: str, chunks: list[int] | None = None) -> None:
+        """Run a task, mapped for the dispatch, until it has succeeded."""
+        waiting = chunks or (list(self._chunks) if task == "dispatch" else [0])
+        used: Counter[int] = Counter()
+        waits, began = 0, time.monotonic()
+        due = self._take_due(task)
+        for fault in [one for one in due if self._prepare(one)]:
+            due.remove(fault)
+        while waiting or self._running:
+            for fault in [one for one in due if time.monotonic() - began >= one.seconds]:
+                due.remove(fault)
+                self._throw(fault)
+            while waiting and len(self._running) < self.plan.parallel:
+                chunk = waiting.pop(0)
+                used[chunk] += 1
+                self._start(task, chunk, used[chunk])
+            self._turn()
+            for ended, outcome in self._ended():
+                if outcome.ok:
+                    self._remember(task, outcome)
+                elif outcome.final:
+                    raise Stuck(f"{task}[{ended.chunk}] is not tried again: {outcome.text}")
+                elif outcome.waiting:
+                    waits += 1
+                    used[ended.chunk] -= 1
+                    self._look_for_lost(waits, time.monotonic() - began, outcome)
+                    waiting.append(ended.chunk)
+                else:
+                    self._hits["failed tries"] += 1
+                    if used[ended.chunk] >= MOST_TRIES:
+                        raise Stuck(f"{task}[{ended.chunk}] failed {MOST_TRIES} times: {outcome.text}")
+                    waiting.append(ended.chunk)
+                    self._repair()
+                self._refuse(task, ended.chunk)
+        self._repair()
+
+    def _start(self, task: str, chunk: int, number: int) -> None:
+        crash = pause = ""
+        seconds = 0.0
+        for fault in list(self._left):
+            mine = fault.task == task and fault.number == number and self._is_chunk(fault, chunk)
+            if mine and fault.kind == "crash" and not crash:
+                crash = fault.what
+                self._left.remove(fault)
+            elif mine and fault.kind == "pause" and not pause:
+                pause, seconds = fault.what, fault.seconds
+                self._left.remove(fault)
+                self._hits["pause"] += 1
+        arms = Arms(crash, pause, seconds, self._days_off, self._impatient, self._without)
+        self._tries += 1
+        self._running.append(tries.start(self.place, task, chunk, number, arms))
+        for fault in [one for one in self._left if one.kind in ("twins", "duplicate receipts") and one.task == task]:
+            if self._is_chunk(fault, chunk):
+                self._left.remove(fault)
+                self._hits[fault.kind] += 1
+                for _ in range(fault.number - 1):
+                    self._twins.append(tries.start(self.place, task, chunk, 0, replace(arms, crash="", pause="")))
+
+    def _ended(self) -> list[tuple[Try, Outcome]]:
+        """Tries that are over. One that takes too long is killed, as Airflow does with one that does not answer."""
+        found = []
+        for one in [*self._running, *self._twins]:
+            outcome = one.poll()
+            if outcome is None:
+                if time.monotonic() - one.began > TRY_SECONDS:
+                    one.kill()
+                continue
+            if outcome.killed:
+                self._hits["killed tries"] += 1
+            if one in self._twins:
+                self._twins.remove(one)
+                if outcome.final:
+                    raise Stuck(f"{one.task}[{one.chunk}], the other of two at once: {outcome.text}")
+            else:
+                self._running.remove(one)
+                found.append((one, outcome))
+        return found
+
+    def _remember(self, task: str, outcome: Outcome) -> None:
+        if task == "guard":
+            self.place = replace(self.place, run_id=int(outcome.value))
+        elif task == "chunk_recipients":
+            self._chunks = list(outcome.value)
+
+    def _look_for_lost(self, waits: int, seconds: float, outcome: Outcome) -> None:
+        if waits >= STILL_WAITING and self._thaw is None and self._carrier.lost(self.place.run_id):
+            raise Stuck(f"The agents have passed over rows that became visible late: {outcome.text}")
+        if seconds > RECEIPT_SECONDS:
+            raise Stuck(f"The receipts never came: {outcome.text}")
+
+    # ---- faults
+
+    def _is_chunk(self, fault: Fault, chunk: int) -> bool:
+        return not fault.chunk or not chunk or (fault.chunk - 1) % len(self._chunks) + 1 == chunk
+
+    def _take_due(self, task: str) -> list[Fault]:
+        """The faults that are thrown from outside while ``task`` runs."""
+        inside = ("crash", "pause", "twins", "duplicate receipts", "clock")
+        due = [one for one in self._left if one.task == task and one.kind not in inside]
+        self._left = [one for one in self._left if one not in due]
+        return due
+
+    def _prepare(self, fault: Fault) -> bool:
+        """Throw what has to stand before the task begins; whether it was one of those."""
+        servers, run = self._servers, self.place.run_id
+        if fault.kind == "store full":
+            servers.admin("INSERT INTO fault_disk VALUES (%s) ON CONFLICT DO NOTHING", [fault.what])
+        elif fault.kind == "line full":
+            table, error = fault.what.split()
+            with servers.root() as cursor:
+                values = (table, int(error), fault.number)
+                cursor.execute("REPLACE INTO smsline.FAULT_DISK VALUES (%s, %s, %s)", values)
+        elif fault.kind == "late receipts":
+            self._carrier.freeze(True)
+            self._thaw = time.monotonic() + fault.seconds
+        elif "held" in fault.kind or "deadlock" in fault.kind:
+            chunk = (fault.chunk - 1) % len(self._chunks) + 1
+            mine = f"SMSQ_SEND_{(chunk - 1) % 3 + 1}"
+            table = f"SMSQ_SEND_{fault.what}"
+            seconds = fault.seconds
+            opponent = {
+                "line held": lambda: opponents.hold_line(servers, table, seconds),
+                "rows held": lambda: opponents.hold_rows(servers, table, seconds),
+                "chunk held": lambda: opponents.hold_chunk(servers, run, chunk, seconds),
+                "deadlock on the line": lambda: opponents.deadlock_line(servers, mine, run, chunk, seconds),
+                "deadlock in the store": lambda: opponents.deadlock_store(servers, run, chunk, seconds),
+            }[fault.kind]
+            self._opponents.append(opponent())
+        else:
+            return False
+        self._hits[fault.kind] += 1
+        return True
+
+    def _throw(self, fault: Fault) -> None:
+        """Throw what comes at a moment of the task."""
+        if fault.kind == "kill -9":
+            mine = [one for one in self._running if self._is_chunk(fault, one.chunk)] or self._running
+            if not mine:
+                return
+            self._choose.choice(mine).kill()
+        elif fault.kind == "KILL":
+            if not self._kill_connection():
+                return
+        elif fault.kind == "pg_terminate_backend":
+            ended = self._servers.admin(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'bongsu_app' "
+                "ORDER BY random() LIMIT 1"
+            )
+            if not ended:
+                return
+        elif fault.kind == "restart":
+            self._servers.restart(*RESTARTS[fault.what])
+            if self._carrier.moment:  # the server has forgotten what time it is
+                self._carrier.set_clock(self._carrier.moment)
+        elif fault.kind == "agent restarted":
+            self._carrier.restart()
+        elif fault.kind == "month":
+            self._carrier.set_clock(None)
+        self._hits[f"{fault.kind} {fault.what}".strip()] += 1
+
+    def _kill_connection(self) -> bool:
+        with self._servers.root() as cursor:
+            cursor.execute("SELECT id FROM information_schema.processlist WHERE user = 'bongsu'")
+            numbers = [int(number) for (number,) in cursor.fetchall()]
+            own = [number for number in numbers if number not in self._carrier.connections()]
+            # an agent's connection may be cut as well, now and then
+            pool = own if own and self._choose.random() < 0.85 else numbers
+            if not pool:
+                return False
+            with suppress(MySQLdb.OperationalError):  # it has ended meanwhile
+                cursor.execute("KILL CONNECTION %s", (self._choose.choice(pool),))
+        return True
+
+    def _repair(self) -> None:
+        """Somebody has made room on the disk."""
+        if any(one.kind == "store full" for one in self.plan.faults):
+            self._servers.admin("DELETE FROM fault_disk")
+        if any(one.kind == "line full" for one in self.plan.faults):
+            with self._servers.root() as cursor:
+                cursor.execute("DELETE FROM smsline.FAULT_DISK")
+
+    def _refuse(self, task: str, chunk: int) -> None:
+        """People refuse between two tries, while nobody hands their chunk over."""
+        if any(one.chunk == chunk for one in [*self._running, *self._twins]):
+            return
+        for one in list(self._refusals):
+            if one.task != task or not self._is_chunk(one, chunk):
+                continue
+            self._refusals.remove(one)
+            self._hits["refusal"] += 1
+            size = self.plan.chunk_size
+            first = (chunk - 1) * size + 1 if chunk else 1
+            number = self._choose.randint(first, first + (size if chunk else len(self.plan.rows)) - 1)
+            self._servers.admin(
+                "INSERT INTO suppressions (tenant_id, phone_index, reason, source, recorded_at) "
+                "SELECT tenant_id, phone_index, 'opted_out', 'between', coalesce(to_timestamp(%s), now()) "
+                "FROM recipients WHERE run_id = %s AND recipient_no = %s ON CONFLICT DO NOTHING",
+                [self._carrier.moment, self.place.run_id, number],
+            )
+
+    def _turn(self) -> None:
+        if self._thaw is not None and time.monotonic() > self._thaw:
+            self._thaw = None
+            self._carrier.freeze(False)
+        self._carrier.turn()
+        time.sleep(PAUSE)
+
+    # ---- afterwards
+
+    def _tidy(self) -> None:
+        limit = time.monotonic() + TRY_SECONDS
+        while self._running or self._twins:
+            with suppress(Stuck):
+                self._ended()
+            self._turn()
+            if time.monotonic() > limit:
+                for one in [*self._running, *self._twins]:
+                    one.kill()
+        for opponent in self._opponents:
+            opponent.end()
+        self._thaw = None
+        self._carrier.freeze(False)
+        if self._carrier.moment is not None:
+            self._carrier.set_clock(None)
+        self._servers.admin("DELETE FROM fault_disk")
+        with self._servers.root() as cursor:
+            cursor.execute("DELETE FROM smsline.FAULT_DISK")
+
+    def _judge(self, result: Result, sent_before: int) -> None:
+        """What the auditor says, what the carrier remembers, and whether the run has ended well."""
+        place = self.place
+        try:
+            with connect(place.store_url, place.tenant_id) as store:
+                run = runs.load(store, place.run_id)
+                line = connect_line(place.line_url)
+                try:
+                    found = audit(store, line, place.ring, run)
+                finally:
+                    line.close()
+        except (HandOverError, runs.UnknownRun, psycopg.Error, MySQLdb.Error) as error:
+            result.open_books = 1
+            result.problems.append(f"There is nothing to audit: {error}")
+            return
+        lost = self._carrier.lost(place.run_id)
+        sent = self._line_value(
+            "SELECT count(*) - count(DISTINCT app_etc1) FROM smsline.SANDBOX_SENT "
+            f"WHERE sent_id > {sent_before} AND app_etc1 LIKE '{place.run_id}.%'"
+        )
+        result.twice = max(found.twice, sent)
+        result.missing = found.missing + lost
+        wrong = [f"{name.replace('_', ' ')}: {count}" for name, count in found.faults.items() if count]
+        if lost:
+            wrong.append(f"never taken by the carrier: {lost}")
+        if run.state != "finished":
+            wrong.append(f"the run is {run.state}")
+        result.problems += [*wrong, *found.disagreements]
+        others = found.wrong_number + found.wrong_text + found.after_opt_out + found.stray + found.wrong_line
+        if run.state != "finished" or found.disagreements or others or (result.problems and not wrong):
+            result.open_books = 1
+
+    def _store_value(self, statement: str, *values: object) -> int:
+        (row,) = self._servers.admin(statement, list(values))
+        return int(str(row[0]))
+
+    def _line_value(self, statement: str) -> int:
+        with self._servers.root() as cursor:
+            cursor.execute(statement)
+            row = cursor.fetchone()
+        return int(row[0]) if row else 0
+
+
+def _end_of_last_month() -> int:
+    """Two seconds before the month in Korea began, as Unix time."""
+    now = datetime.now(UTC) + KOREA
+    first = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return int((first - KOREA - timedelta(seconds=2)).timestamp())
+
+
+def document(result: Result) -> dict[str, object]:
+    """The result as JSON values."""
+    return asdict(result)
