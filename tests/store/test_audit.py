@@ -1,6 +1,7 @@
 """The auditor finds what is planted on the carrier's side, counts it exactly, and trusts nothing of the hand-over."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from include.reporting.audit import Audit, audit, render_audit
 from include.reporting.books import close
 from include.settings import ROOT
 from tests.store.conftest import Make
-from tests.support import Campaign, finish_rows, numbers, write_csv
+from tests.support import Campaign, Databases, finish_rows, numbers, write_csv
 
 COLUMNS = (
     "dest_no, call_back, subject, msg_contents, msg_type, sendreq_time, status_code, rsv1, app_etc1, app_etc2, "
@@ -355,6 +356,38 @@ def test_the_hash_is_that_of_an_audience_of_several_blocks(make: Make) -> None:
         return used
 
     assert peak(24_000) < 1.2 * peak(6_000)
+
+
+@pytest.mark.services
+def test_the_command(make: Make, databases: Databases, tmp_path: Path) -> None:
+    campaign = finish(make(100))
+    slug, out = (
+        campaign.value("SELECT slug FROM campaigns WHERE campaign_id = %s", campaign.campaign_id),
+        tmp_path / "a",
+    )
+
+    def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "include.cli", "audit", *arguments],
+            cwd=ROOT,
+            env={**os.environ, **databases.environment},
+            capture_output=True,
+            text=True,
+        )
+
+    done = command(str(campaign.run.run_id), "--json", str(out))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == render_audit(campaign.again(), recount(campaign))
+    written = json.loads(out.read_text("utf-8"))
+    assert written == {"run_id": campaign.run.run_id, **json.loads(json.dumps(recount(campaign).document()))}
+    plant(campaign, "UPDATE SMSQ_SEND_1 SET dest_no = '01099990000' WHERE app_etc1 = '{run}.0.5'")
+    done = command(slug, "--every-row")
+    assert (done.returncode, "NOT CLEAN" in done.stdout) == (1, True), done.stderr
+    assert "01099990000" not in done.stdout
+    for unknown in ("999999999", "nothing-called-so"):
+        done = command(unknown)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "There is no" in done.stderr
 
 
 def test_it_is_independent_of_what_it_audits() -> None:

@@ -15,6 +15,8 @@ from include.audience.reasons import EXCLUSIONS, REASONS, REJECTIONS
 from include.audience.staging import YES
 from include.campaigns.definition import json_schema, load_definition, schema_text
 from include.cli.__main__ import app
+from include.crashpoints import CrashPoint
+from include.reporting.audit import Audit
 from include.settings import ROOT, Settings
 
 PAGES = [*sorted(ROOT.glob("*.md")), ROOT / "campaigns" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -134,6 +136,16 @@ def test_settings_are_the_codes() -> None:
             assert shown == (
                 f"`{default:g}`" if isinstance(default, int | float) else f"`{default}`" if default else "none"
             )
+
+
+def test_crash_points_are_the_codes() -> None:
+    shown = [(cells[0], cells[1].strip("`")) for cells in rows_of("docs/exactly-once.md", "Crash points")]
+    assert shown == [(str(point.number), point.value) for point in CrashPoint]
+
+
+def test_what_the_auditor_counts_is_documented() -> None:
+    shown = [name for cells in rows_of("docs/exactly-once.md", "The auditor") for name in cells[0].split(", ")]
+    assert shown == [name.replace("_", " ") for name in Audit(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0).faults]
 
 
 def commands() -> dict[str, set[str]]:
