@@ -6,7 +6,7 @@ is read from the queue and every log since its hand-over, in one snapshot: a row
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import MySQLdb
 import MySQLdb.cursors
@@ -20,8 +20,6 @@ from include.delivery.line_schema import log_tables, queue_table
 from include.queries import query
 from include.store import SET_AGAINST_SET
 
-KOREA = timedelta(hours=9)
-"""The logs are named by the month in Korea."""
 READ_ROWS = 10_000
 WAITING = 100
 """Status of a row without a result."""
@@ -104,8 +102,7 @@ def _settle(store: psycopg.Connection, line: MySQLdb.Connection, run: Run, chunk
 
 def _rows(line: MySQLdb.Connection, chunk: Chunk) -> Iterator[tuple[int, int, float]]:
     """(recipient, code, Unix time) of every row that the line's tables hold for the chunk, in one snapshot."""
-    assert chunk.handed_over_at is not None
-    month = (chunk.handed_over_at.astimezone(UTC) + KOREA).strftime("%Y%m")
+    month = _month_of_hand_over(line, chunk)
     queue = queue_table(chunk.line_no)
     logs = [table for table in log_tables(line, chunk.line_no) if table[-6:] >= month]
     line.rollback()
@@ -118,6 +115,19 @@ def _rows(line: MySQLdb.Connection, chunk: Chunk) -> Iterator[tuple[int, int, fl
                     yield from rows
     finally:
         line.rollback()
+
+
+def _month_of_hand_over(line: MySQLdb.Connection, chunk: Chunk) -> str:
+    """The first month whose log can hold rows of the chunk.
+
+    By the marker and not by the store's acceptance, which a retry may write a month later, and by another clock. When
+    the marker is gone (a restored database), every log is read.
+    """
+    with line.cursor() as cursor:
+        values = {"run": chunk.run_id, "hop": chunk.hop, "chunk": chunk.chunk_no}
+        cursor.execute(query("line/marker_month"), values)
+        row = cursor.fetchone()
+    return str(row[0]) if row else ""
 
 
 def _values(run: Run, chunk: Chunk) -> dict[str, object]:
