@@ -1,4 +1,4 @@
-"""Other people's sessions, each in a process of its own: they hold what a task needs, or lock it the other way round."""
+"""Other people's sessions, each a process: they hold what a task needs, or lock it the other way round."""
 
 import os
 import signal
