@@ -54,6 +54,8 @@ def environment(site: Site) -> dict[str, str]:
         "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
         # A task whose machine died is given up after a minute, then retried.
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
+        # What a scheduler that died had queued or running goes to the next one, which looks every so many seconds.
+        "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "15",
         # An apply asks for its file at once; the rest is only a safety net.
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",
@@ -129,6 +131,7 @@ def services(site: Site, product: Mapping[str, str]) -> list[Service]:
         ready_seconds=180,
         stop_seconds=5,
     )
+    heartbeats = {name: Heartbeat(site, name.replace("-", "_")) for name in ("dag-processor", "scheduler", "triggerer")}
     components = [
         Service(
             name=f"airflow-{name}",
@@ -137,7 +140,8 @@ def services(site: Site, product: Mapping[str, str]) -> list[Service]:
             needs=("airflow-metadata", "store-schema", "line-tables", *needs),
             command=[*python, name],
             environment=whole,
-            is_ready=Heartbeat(site, name.replace("-", "_")),
+            prepare=heartbeats[name].forget,
+            is_ready=heartbeats[name],
             ready_seconds=180,
             stop_seconds=5,
         )
@@ -168,12 +172,16 @@ def _health(site: Site) -> dict[str, dict[str, str]] | None:
 
 
 class Heartbeat:
-    """Ready when Airflow has heard from the component since this start; the last session's heartbeat does not
-    count.
+    """Ready when Airflow has heard from the component since its process was started; an earlier one's heartbeat
+    does not count.
     """
 
     def __init__(self, site: Site, component: str) -> None:
         self.site, self.component = site, component
+        self.since = time.time()
+
+    def forget(self) -> None:
+        """A new process begins; what the one before it said no longer counts."""
         self.since = time.time()
 
     def __call__(self) -> bool:

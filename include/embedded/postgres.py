@@ -102,23 +102,34 @@ def _lend_user(user: str, *paths: Path) -> None:
 
 
 def _end_previous(data: Path) -> None:
-    """Stop a server that still has ``data`` open; its processes rename themselves, so the sweep may not know
-    them.
+    """Stop a server that still has ``data`` open, and the workers of one that was killed.
+
+    A worker in the middle of a long statement does not notice that its server is gone, and keeps the next one
+    from starting. They rename themselves, so the sweep may not know them; all of them stay in ``data``.
     """
-    try:
-        pid = int((data / "postmaster.pid").read_text().split("\n", 1)[0])
-        process = psutil.Process(pid)
-        if str(data) not in process.cmdline():
-            return
-    except (OSError, ValueError, psutil.Error):
+    servers = [process for process in psutil.process_iter(["name"]) if _works_in(process, data)]
+    if not servers:
         return
-    with suppress(psutil.Error):
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(20)
-        except psutil.TimeoutExpired:
+    family = {process.pid for process in servers}
+    for process in servers:
+        with suppress(psutil.Error, OSError):
+            if process.ppid() not in family:
+                alone = data.joinpath("postmaster.pid").read_text().split("\n", 1)[0] != str(process.pid)
+                process.send_signal(signal.SIGQUIT if alone else signal.SIGINT)
+    _, stubborn = psutil.wait_procs(servers, timeout=20)
+    for process in stubborn:
+        with suppress(psutil.Error):
             process.send_signal(signal.SIGQUIT)
-            process.wait(10)
+    _, stubborn = psutil.wait_procs(stubborn, timeout=10)
+    for process in stubborn:
+        with suppress(psutil.Error):
+            process.kill()
+
+
+def _works_in(process: psutil.Process, data: Path) -> bool:
+    with suppress(psutil.Error, OSError):
+        return process.info["name"] == "postgres" and Path(process.cwd()) == data
+    return False
 
 
 def _initialise(site: Site, data: Path, user: str) -> None:

@@ -77,6 +77,21 @@ def stop(process: subprocess.Popen[bytes], how: int, seconds: float) -> None:
     process.wait()
 
 
+def end_session(leader: int) -> int:
+    """Kill what is left of the session that ``leader`` began with :func:`spawn`; how many processes that were.
+
+    By session and not by group: Airflow gives every task a group of its own.
+    """
+    left = []
+    for process in psutil.process_iter():
+        with suppress(ProcessLookupError, PermissionError, psutil.Error):
+            if os.getsid(process.pid) == leader and process.status() != psutil.STATUS_ZOMBIE:
+                process.kill()
+                left.append(process)
+    psutil.wait_procs(left, timeout=10)
+    return len(left)
+
+
 def left_over(home: Path, spare: Iterable[int] = ()) -> list[psutil.Process]:
     """The processes of ``home``'s services.
 

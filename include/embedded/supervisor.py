@@ -18,7 +18,7 @@ from types import FrameType
 from typing import Any
 
 from include.embedded.catalog import catalog
-from include.embedded.processes import last_lines, spawn, stop, sweep
+from include.embedded.processes import end_session, last_lines, spawn, stop, sweep
 from include.embedded.service import Service, Site
 from include.embedded.state import Home, Level, choose_ports, load_secrets, read_json, try_lock, write_json
 
@@ -107,6 +107,9 @@ class Keeper(threading.Thread):
             code = self._watch()
             if self.ending.is_set():
                 return
+            # Workers of a scheduler that is gone would hold its ports, and do its tasks beside the next one's.
+            if count := end_session(self.process.pid):
+                log.warning("%s left %d processes behind; they were killed", self.service.name, count)
             pause = 0.5 if time.monotonic() - began > STABLE_SECONDS else min(pause * 2, LONGEST_PAUSE)
             log.warning("%s ended with %s; started again in %.1f s", self.service.name, code, pause)
             self.board.set(self.service.name, state="restarting", code=code)

@@ -158,9 +158,11 @@ def test_a_killed_postgres_is_back_although_a_statement_of_it_is_still_running(h
     with client(home):
         before = board_of(home)["services"]["postgres"]["pid"]
         values = service_environment(home, read_json(home.endpoints)["ports"])
-        with pytest.raises(psycopg.OperationalError), psycopg.connect(values["BONGSU_OWNER_URL"]) as store:
-            threading.Timer(1.0, os.kill, (before, signal.SIGKILL)).start()
+        store = psycopg.connect(values["BONGSU_OWNER_URL"])
+        threading.Timer(1.0, os.kill, (before, signal.SIGKILL)).start()
+        with pytest.raises(psycopg.OperationalError):
             store.execute(busy)
+        store.close()
         assert wait_until(lambda: state_of(home, "postgres") == "ready" and pid_of(home, "postgres") != before, 10)
         with psycopg.connect(values["BONGSU_STORE_URL"]) as store:
             assert store.execute("SELECT 1").fetchone() == (1,)
