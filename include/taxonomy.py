@@ -2,7 +2,7 @@
 
 Every error of a database, a server or ourselves has one :class:`Kind`. The tables are in :mod:`include.taxonomy_codes`;
 what stands in none of them is permanent. Trying again is always safe here (docs/exactly-once.md), so the choice is only
-between trying in vain and waiting for a person (docs/decisions/0010-when-to-try-again.md).
+between trying in vain and waiting for a person (docs/decisions/0011-when-to-try-again.md).
 
 A verdict's words are ours. What a server said is not repeated unless it can only name tables and users, because servers
 quote the values of rows.

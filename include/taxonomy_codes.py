@@ -48,6 +48,7 @@ _REPORT = "Read the traceback in the task's log and report it."
 _LIMITS = "Fewer slots in the pools, or a higher limit on the server."
 
 _LOST = Rule(Kind.network, "lost the connection", _REACH)
+_AWAY = Rule(Kind.network, "cannot be reached", _REACH)
 _STARTING = Rule(Kind.network, "is starting, stopping or was restarted", _REACH)
 _BUSY = Rule(Kind.rate_limit, "has no connection free", _LIMITS)
 _FULL = Rule(Kind.outage, "has no room left on its disk", _ROOM)
@@ -124,7 +125,8 @@ def _all(rule: Rule, numbers: Iterable[int]) -> dict[int, Rule]:
 
 LINE: dict[int, Rule] = {
     **_all(_LOST, (1042, 1043, 1152, 1158, 1159, 1160, 1161, 1184, 1927, 4031)),
-    **_all(_LOST, (2000, 2002, 2003, 2005, 2006, 2012, 2013, 2014, 2026, 2027, 2055)),
+    **_all(_LOST, (2000, 2006, 2012, 2013, 2014, 2026, 2027, 2055)),
+    **_all(_AWAY, (2002, 2003, 2005)),
     **_all(_STARTING, (1053, 1077, 1079, 1080)),
     **_all(_BUSY, (1040, 1203, 1226)),
     **_all(_FULL, (1021, 1114, 1878)),
