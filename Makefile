@@ -8,7 +8,7 @@ UV := .bongsu/bootstrap/bin/uv
 COMPILE := $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --no-annotate
 
-.PHONY: help setup demo test lint format bench chaos up down lock clean
+.PHONY: help setup demo test lint format bench chaos faults up down lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -39,6 +39,9 @@ bench: setup ## measure, each number beside its limit
 
 chaos: setup ## kill all that a 200,000-recipient run needs, one after the other, while it runs
 	@$(PYTHON) -m tests.faults.chaos
+
+faults: setup ## N=1000 seeded fault schedules on real servers; SEED=… to replay one
+	@$(PYTHON) -m tests.faults.schedules $(or $(N),1000) $(SEED)
 
 up: ## start Airflow and the databases, print the address and the login
 	@./bongsu up

@@ -28,7 +28,8 @@ POINTS = {
 }
 WEIGHTS = {
     "crash": 30,
-    "pause": 10,
+    "pause": 8,
+    "slow writer": 8,
     "kill -9": 10,
     "KILL": 8,
     "pg_terminate_backend": 8,
@@ -89,6 +90,8 @@ class Plan:
     refused_before: list[int]
     chunk_size: int
     chunks: int
+    order: list[int]
+    """The chunks as the scheduler happens to start them."""
     parallel: int
     faults: list[Fault]
     clears: list[Fault]
@@ -111,12 +114,15 @@ def plan_of(seed: int) -> Plan:
     rows = [(f"010{40_000_000 + choose.randrange(40_000_000):08d}", f"손님{number}") for number in range(people)]
     rows += choose.sample(rows, choose.randint(0, 5))
     choose.shuffle(rows)
-    chunks = choose.randint(3, 8)
+    chunks = choose.choice((3, 4, 5, 5, 6, 6, 7, 8))
     size = -(-people // chunks)
     faults = [_fault(choose, chunks, people) for _ in range(choose.randint(1, 5))]
     # One month turns over, one clock is wrong, one server at a time goes down.
     seen: set[str] = set()
     faults = [one for one in faults if one.kind not in ("month", "clock", "restart") or not _again(seen, one.kind)]
+    order = choose.sample(range(1, chunks + 1), chunks)
+    for slow in (one.chunk for one in faults if one.kind == "slow writer"):
+        order = [slow, slow + 3, *(number for number in order if number not in (slow, slow + 3))]
     clears = [_clear(choose, chunks) for _ in range(choose.choice((0, 0, 0, 1, 1, 2)))]
     refusals = [
         Fault("refusal", choose.choice(("dedupe_targets", "dispatch", "dispatch")), choose.randint(1, chunks))
@@ -128,7 +134,8 @@ def plan_of(seed: int) -> Plan:
         refused_before=choose.sample(range(people), choose.choice((0, 0, 1, 3))),
         chunk_size=size,
         chunks=chunks,
-        parallel=choose.choice((2, 3, 3, 4)),
+        order=order,
+        parallel=choose.choice((2, 3, 4, 6)),
         faults=faults,
         clears=clears,
         refusals=refusals,
@@ -164,9 +171,12 @@ def _fault(choose: random.Random, chunks: int, people: int) -> Fault:
             task,
             some if task == "dispatch" else 0,
             point.value,
-            choose.choice((1, 1, 1, 2)),
-            choose.uniform(0.01, 0.12) if kind == "pause" else 0.0,
+            1 if kind == "pause" else choose.choice((1, 1, 1, 2)),
+            choose.uniform(0.02, 0.15) if kind == "pause" else 0.0,
         )
+    if kind == "slow writer":  # and another one for the same table: chunk and chunk + 3
+        point = CrashPoint.inside_line_transaction
+        return Fault(kind, "dispatch", choose.randint(1, max(1, chunks - 3)), point, 1, choose.uniform(0.06, 0.2))
     if kind == "twins":
         return Fault(kind, "dispatch", some, number=choose.choice((2, 2, 3)), seconds=choose.uniform(0.0, 0.01))
     if kind in ("deadlock on the line", "deadlock in the store", "chunk held"):

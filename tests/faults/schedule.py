@@ -37,6 +37,8 @@ TRY_SECONDS = 8.0
 STILL_WAITING = 4
 RECEIPT_SECONDS = 12.0
 PAUSE = 0.002
+PAUSES = ("pause", "slow writer")
+AGENTS_WORK = ("dispatch", "collect_receipts")
 KOREA = timedelta(hours=9)
 RESTARTS = {
     "PostgreSQL fast": ("postgres", signal.SIGINT),
@@ -181,7 +183,7 @@ class Schedule:
                 chunk = waiting.pop(0)
                 used[chunk] += 1
                 self._start(task, chunk, used[chunk])
-            self._turn()
+            self._turn(task in AGENTS_WORK)
             for ended, outcome in self._ended():
                 if outcome.ok:
                     self._remember(task, outcome)
@@ -209,19 +211,19 @@ class Schedule:
             if mine and fault.kind == "crash" and not crash:
                 crash = fault.what
                 self._left.remove(fault)
-            elif mine and fault.kind == "pause" and not pause:
+            elif mine and fault.kind in PAUSES and not pause:
                 pause, seconds = fault.what, fault.seconds
                 self._left.remove(fault)
-                self._hits["pause"] += 1
+                self._hits[fault.kind] += 1
         arms = Arms(crash, pause, seconds, self._days_off, self._impatient, self._without)
         self._tries += 1
-        self._running.append(tries.start(self.place, task, chunk, number, arms))
+        self._running.append(tries.start(self.place, task, chunk, arms))
         for fault in [one for one in self._left if one.kind in ("twins", "duplicate receipts") and one.task == task]:
             if self._is_chunk(fault, chunk):
                 self._left.remove(fault)
                 self._hits[fault.kind] += 1
                 for _ in range(fault.number - 1):
-                    self._twins.append(tries.start(self.place, task, chunk, 0, replace(arms, crash="", pause="")))
+                    self._twins.append(tries.start(self.place, task, chunk, replace(arms, crash="", pause="")))
 
     def _ended(self) -> list[tuple[Try, Outcome]]:
         """Tries that are over. One that takes too long is killed, as Airflow does with one that does not answer."""
@@ -233,7 +235,7 @@ class Schedule:
                     one.kill()
                 continue
             if outcome.killed:
-                self._hits["killed tries"] += 1
+                self._hits[f"crash {one.armed}" if one.armed else "killed tries"] += 1
             if one in self._twins:
                 self._twins.remove(one)
                 if outcome.final:
@@ -247,7 +249,9 @@ class Schedule:
         if task == "guard":
             self.place = replace(self.place, run_id=int(outcome.value))
         elif task == "chunk_recipients":
-            self._chunks = list(outcome.value)
+            there = list(outcome.value)
+            self._chunks = [number for number in self.plan.order if number in there]
+            self._chunks += [number for number in there if number not in self._chunks]
 
     def _look_for_lost(self, waits: int, seconds: float, outcome: Outcome) -> None:
         if waits >= STILL_WAITING and self._thaw is None and self._carrier.lost(self.place.run_id):
@@ -262,7 +266,7 @@ class Schedule:
 
     def _take_due(self, task: str) -> list[Fault]:
         """The faults that are thrown from outside while ``task`` runs."""
-        inside = ("crash", "pause", "twins", "duplicate receipts", "clock")
+        inside = ("crash", *PAUSES, "twins", "duplicate receipts", "clock")
         due = [one for one in self._left if one.task == task and one.kind not in inside]
         self._left = [one for one in self._left if one not in due]
         return due
@@ -365,11 +369,12 @@ class Schedule:
                 [self._carrier.moment, self.place.run_id, number],
             )
 
-    def _turn(self) -> None:
+    def _turn(self, agents: bool = True) -> None:
         if self._thaw is not None and time.monotonic() > self._thaw:
             self._thaw = None
             self._carrier.freeze(False)
-        self._carrier.turn()
+        if agents:
+            self._carrier.turn()
         time.sleep(PAUSE)
 
     # ---- afterwards

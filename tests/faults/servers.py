@@ -7,6 +7,7 @@ triggers that report a full disk while a row of a control table says so, and tim
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,25 +18,29 @@ import psycopg
 from MySQLdb.connections import Connection
 from psycopg import sql
 
-from include.campaigns.manifest import compile_manifests
 from include.delivery.line_connection import connect_line
 from include.delivery.line_schema import create_line_tables
 from include.embedded import mariadb, postgres
 from include.embedded.catalog import product_environment
-from include.embedded.processes import spawn, stop, sweep
-from include.embedded.seed import seed
+from include.embedded.processes import base_environment, spawn, stop, sweep
 from include.embedded.service import Service, Site
 from include.embedded.state import Home, choose_ports, load_secrets, try_lock
-from include.privacy.cipher import KeyRing
 from include.settings import ROOT, settings
-from include.store import connect
-from include.store_migrations import upgrade
 
 HOMES = ROOT / ".bongsu" / "faults"
 LINES = (1, 2, 3)
 READY_SECONDS = 90.0
 # Given after the product's own settings, so these win. Only this process's SIGKILL has to be survived, not a power cut.
-STORE_OPTIONS = ["-c", "fsync=off", "-c", "deadlock_timeout=40ms", "-c", "shared_buffers=128MB"]
+STORE_OPTIONS = [
+    "-c",
+    "fsync=off",
+    "-c",
+    "scram_iterations=1",
+    "-c",
+    "deadlock_timeout=40ms",
+    "-c",
+    "shared_buffers=128MB",
+]
 LINE_OPTIONS = [
     "--innodb-flush-log-at-trx-commit=2",
     "--innodb-buffer-pool-size=128M",
@@ -99,15 +104,12 @@ class Servers:
             self._start(name)
         for name, (service, _) in self._services.items():
             self._until_ready(name, service)
-        os.environ.update(product_environment(self.site))
+        values = product_environment(self.site)
+        os.environ.update(values)
         settings.cache_clear()
-        values = settings()
-        upgrade(values.owner_url)
-        seed(values.platform_url)
-        if not values.keyring.exists():
-            KeyRing.create(values.keyring)
-        with connect(values.platform_url) as platform:
-            compile_manifests(platform, values.manifests)
+        # In a process of its own: what the migrations import would be copied by every fork.
+        environment = {**base_environment(self.home.path), **values}
+        subprocess.run([sys.executable, "-m", "include.embedded.prepare", "store"], check=True, env=environment)
         with self.root() as cursor:
             cursor.execute("USE smsline")
             self._prepare_line(cursor)

@@ -89,7 +89,7 @@ class Try:
     chunk: int
     pid: int
     pipe: int
-    number: int
+    armed: str = ""
     began: float = field(default_factory=time.monotonic)
 
     def poll(self) -> Outcome | None:
@@ -108,13 +108,13 @@ class Try:
         os.kill(self.pid, signal.SIGKILL)
 
 
-def start(place: Place, task: str, chunk: int, number: int, arms: Arms) -> Try:
-    """Begin try ``number`` of a task."""
+def start(place: Place, task: str, chunk: int, arms: Arms) -> Try:
+    """Begin a try of a task."""
     reading, writing = os.pipe()
     pid = os.fork()
     if pid:
         os.close(writing)
-        return Try(task, chunk, pid, reading, number)
+        return Try(task, chunk, pid, reading, arms.crash)
     outcome = Outcome()
     try:  # the child: it leaves by _exit and never returns
         os.close(reading)
