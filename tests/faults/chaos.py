@@ -109,7 +109,7 @@ class Chaos:
             return
         kill = self.kills[0]
         if seen.of(kill.phase.task_id) and seen.done(kill.phase.task_id) == len(seen.of(kill.phase.task_id)):
-            self.say(kill.phase, f"MISSED   {kill.victim.title}: the phase was over too soon")
+            self.say(kill.phase, f"MISSED   {kill.victim.named}: the phase was over too soon")
             self.missed.append(self.kills.popleft())
             return
         # One at a time, so that the log can tell who recovered from what; its tasks may still be waiting.
@@ -140,7 +140,7 @@ class Chaos:
             progress = f"{seen.done('dispatch')} chunks handed over" if kill.phase is Phase.dispatch else ""
             amid = f"amid {kill.amid}" if kill.amid else ""
             detail = " · ".join(part for part in (doing, progress, amid) if part)
-            self.say(kill.phase, f"KILL -9  {kill.victim.title}, pid {process.pid}{detail and f' ({detail})'}")
+            self.say(kill.phase, f"KILL -9  {kill.victim.named}, pid {process.pid}{detail and f' ({detail})'}")
             if kill.victim.is_service:
                 self.away[kill.victim] = process.pid, now
             else:
@@ -153,7 +153,7 @@ class Chaos:
             if service.get("state") == "ready" and service.get("pid") != pid:
                 del self.away[victim]
                 took = time.monotonic() - when
-                self.say(self._phase(), f"back     {victim.title} ready after {took:.1f} s, pid {service['pid']}")
+                self.say(self._phase(), f"back     {victim.named} ready after {took:.1f} s, pid {service['pid']}")
 
     def _see_tasks(self, seen: Seen) -> None:
         """Log every further try: that it runs, and that it has succeeded."""
@@ -244,8 +244,8 @@ def describe_failure(chaos: Chaos, seen: Seen | None) -> None:
     for one in seen.instances if seen else []:
         if one.state != "success":
             print(f"  {one.name} try {one.try_number}: {one.state}")
-    print(f"  kills not done: {', '.join(kill.victim.title for kill in chaos.kills) or 'none'}")
-    print(f"  not back: {', '.join(victim.title for victim in chaos.away) or 'none'}")
+    print(f"  kills not done: {', '.join(kill.victim.named for kill in chaos.kills) or 'none'}")
+    print(f"  not back: {', '.join(victim.named for victim in chaos.away) or 'none'}")
     print(f"  logs: {chaos.watcher.site.home.path}")
     print("chaos: incomplete")
 
@@ -266,7 +266,7 @@ def judge(
         f"carrier's own books: {carrier.sent:,} sent to {carrier.people:,} people, "
         f"{carrier.twice:,} twice, {carrier.open:,} open"
     )
-    print(f"kills done: {len(chaos.done)} · {_counted(kill.victim.title for kill in chaos.done)}")
+    print(f"kills done: {len(chaos.done)} · {_counted(kill.victim.named for kill in chaos.done)}")
     print(f"tries by task: {_tries(seen)}")
     print(f"The whole took {seconds:.0f} s.")
     verdict, good = conclusion(chaos, report, audited, carrier, truth)

@@ -45,7 +45,7 @@ class Victim(StrEnum):
         return self not in (Victim.task, Victim.worker)
 
     @property
-    def title(self) -> str:
+    def named(self) -> str:
         """For the log."""
         return {
             "task": "task process",

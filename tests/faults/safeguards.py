@@ -6,6 +6,7 @@ without a safeguard would prove nothing with it.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg
 
@@ -23,7 +24,7 @@ ORDER BY recipient_no
 """
 
 
-def _queries(changed: dict[str, str]) -> Callable[[str], str]:
+def _queries(changed: dict[str, str]) -> Any:
     return lambda name: changed[name] if name in changed else query(name)
 
 

@@ -9,6 +9,7 @@ import random
 import signal
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -289,7 +290,7 @@ class Schedule:
             mine = f"SMSQ_SEND_{(chunk - 1) % 3 + 1}"
             table = f"SMSQ_SEND_{fault.what}"
             seconds = fault.seconds
-            opponent = {
+            opponent: Callable[[], Opponent] = {
                 "line held": lambda: opponents.hold_line(servers, table, seconds),
                 "rows held": lambda: opponents.hold_rows(servers, table, seconds),
                 "chunk held": lambda: opponents.hold_chunk(servers, run, chunk, seconds),

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 import MySQLdb
@@ -142,14 +142,14 @@ class Servers:
                     connection.close()
         self._store = self._line = None
 
-    def admin(self, statement: str, values: object = None) -> list[tuple[object, ...]]:
+    def admin(self, statement: str, values: Sequence[object] | None = None) -> list[tuple[object, ...]]:
         """Run a statement in the store as its superuser; its rows."""
         for again in (True, False):
             try:
                 if self._store is None or self._store.closed:
                     url = self.site.store_url("postgres", "bongsu")
                     self._store = psycopg.connect(url, autocommit=True, connect_timeout=5)
-                cursor = self._store.execute(statement.encode(), values)  # type: ignore[arg-type]
+                cursor = self._store.execute(statement.encode(), values)
                 return cursor.fetchall() if cursor.description else []
             except psycopg.OperationalError:
                 self._store = None
