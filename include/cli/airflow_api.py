@@ -79,6 +79,9 @@ class Airflow:
             break
         if response.status_code == 404:
             return None
+        if response.status_code >= 500 and method != "POST":
+            # Airflow says this, too, while its own database is away.
+            raise Unavailable(f"Airflow at {self.url} answers with {response.status_code}.")
         if response.is_error:
             refused = Conflict if response.status_code == 409 else AirflowRefused
             raise refused(f"Airflow refused {method} {path}: {response.status_code} {response.text[:500]}")
@@ -86,6 +89,8 @@ class Airflow:
 
     def _sign_in(self) -> None:
         answer = self.http.post("/auth/token", json={"username": self.user, "password": self.password})
+        if answer.status_code >= 500:
+            raise Unavailable(f"Airflow at {self.url} answers with {answer.status_code}.")
         if answer.is_error:
             raise AirflowRefused(f"Airflow did not accept user {self.user!r}: {answer.status_code}")
         self.http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"

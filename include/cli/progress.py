@@ -138,6 +138,10 @@ class Display:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave what is shown standing; what is said now comes after it."""
         if self.live is not None:
             self.live.stop()
 

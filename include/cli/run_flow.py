@@ -20,41 +20,73 @@ from include.cli.output import FAILED, answer, say
 from include.cli.progress import Display, Snapshot, look, rows
 from include.cli.reports import exit_code
 from include.cli.store import tenant_store
-from include.errors import BongsuError
+from include.errors import BongsuError, Unavailable
 
 POLL_SECONDS = 1.0
 DAG_SECONDS = 120.0
+AWAY_SECONDS = 3.0
 ENDED = {"success", "failed", "removed"}
 
 
 def run_in_airflow(applied: Applied, report: Path | None, limit: float, test_send: bool) -> int:
     """Start the DAG's run, show it until it has ended, print its report; the exit code."""
     dag_run_id = f"bongsu-run-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
-    with airflow() as session, tenant_store(applied.tenant) as (store, _):
+    with airflow() as session:
         wait_for_dag(session, applied)
         session.unpause(applied.dag_id)
         session.start(applied.dag_id, dag_run_id, _conf(test_send))
-        where = f"{session.url}/dags/{applied.dag_id}/runs/{dag_run_id}"
-        seen, tasks, state = Snapshot(), list[Task](), "queued"
-        with Display(where) as display:
-            while state not in ENDED:
+        return follow(session, applied, dag_run_id, report, limit)
+
+
+def follow(session: Airflow, applied: Applied, dag_run_id: str, report: Path | None, limit: float) -> int:
+    """Show a run until it has ended, print its report; the exit code.
+
+    The run does not need us: what does not answer meanwhile is only waited for.
+    """
+    where = f"{session.url}/dags/{applied.dag_id}/runs/{dag_run_id}"
+    with Display(where) as display:
+        while True:
+            try:
+                with tenant_store(applied.tenant) as (store, _):
+                    return _follow(session, store, applied, dag_run_id, report, limit, display)
+            except (Unavailable, psycopg.OperationalError) as error:
                 if time.monotonic() > limit:
-                    say(f"Still {state} when the time was up; the run goes on while Airflow is up: {where}")
-                    return FAILED
-                time.sleep(POLL_SECONDS)
-                # The state comes first: what is read after it includes all that led to it.
-                state = session.run_state(applied.dag_id, dag_run_id)
-                tasks = session.tasks(applied.dag_id, dag_run_id)
-                seen = look(store, applied.dag_id, dag_run_id, 0)
-                display.show(rows(seen, tasks))
-        code = _finish(store, seen, report, ended_well=state == "success")
-        if code == FAILED:
-            for task in [task for task in tasks if task.state == "failed"][:3]:
-                number = f" {task.name}" if task.map_index >= 0 else ""
-                say(f"{task.task_id}{number} failed at try {task.try_number}. The end of its log:")
-                for line in session.log(applied.dag_id, dag_run_id, task):
-                    say(f"    {line}")
-            say(f"All logs: {where}")
+                    raise
+                problem = str(error) if isinstance(error, Unavailable) else "The campaign store does not answer."
+                say(f"{problem} The run goes on by itself; looking again in {AWAY_SECONDS:.0f} s.")
+                time.sleep(AWAY_SECONDS)
+
+
+def _follow(
+    session: Airflow,
+    store: psycopg.Connection,
+    applied: Applied,
+    dag_run_id: str,
+    report: Path | None,
+    limit: float,
+    display: Display,
+) -> int:
+    seen, tasks, state = Snapshot(), list[Task](), "queued"
+    while state not in ENDED:
+        if time.monotonic() > limit:
+            where = f"{session.url}/dags/{applied.dag_id}/runs/{dag_run_id}"
+            say(f"Still {state} when the time was up; the run goes on while Airflow is up: {where}")
+            return FAILED
+        time.sleep(POLL_SECONDS)
+        # The state comes first: what is read after it includes all that led to it.
+        state = session.run_state(applied.dag_id, dag_run_id)
+        tasks = session.tasks(applied.dag_id, dag_run_id)
+        seen = look(store, applied.dag_id, dag_run_id, 0)
+        display.show(rows(seen, tasks))
+    display.close()
+    code = _finish(store, seen, report, ended_well=state == "success")
+    if code == FAILED:
+        for task in [task for task in tasks if task.state == "failed"][:3]:
+            number = f" {task.name}" if task.map_index >= 0 else ""
+            say(f"{task.task_id}{number} failed at try {task.try_number}. The end of its log:")
+            for line in session.log(applied.dag_id, dag_run_id, task):
+                say(f"    {line}")
+        say(f"All logs: {session.url}/dags/{applied.dag_id}/runs/{dag_run_id}")
     return code
 
 
