@@ -1,8 +1,9 @@
 """``make chaos``: a campaign through a running Airflow while all that it needs is killed with -9, one after the other.
 
-The script starts the run and kills; that is all it does. It clears nothing, retries nothing and restarts nothing: what
-comes back, comes back by the embedded supervisor and by Airflow. At the end the run must be complete, its books closed,
-and both counts from outside (the auditor's, the carrier's) must agree. Exit code 0 only then.
+The script starts the run, as a user does, and kills; that is all it does. It clears nothing, retries nothing and
+restarts nothing: what comes back, comes back by the embedded supervisor and by Airflow. At the end the run must be
+complete, its books closed, and both counts from outside (the auditor's, the carrier's) must agree. Only then is the
+exit code 0.
 """
 
 import argparse
@@ -13,38 +14,33 @@ import shutil
 import subprocess
 import sys
 import time
-from collections import Counter, deque
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from math import ceil
 from pathlib import Path
-from typing import Any
 
 import psutil
 
-from include.cli.airflow_api import airflow
-from include.cli.applying import Applied, apply_file
-from include.cli.reports import exit_code
-from include.cli.run_flow import ENDED, wait_for_dag
-from include.cli.store import tenant_store
+from include.cli.run_flow import ENDED
 from include.embedded.client import ensure, stop_all
 from include.embedded.service import Site
 from include.embedded.state import Home, Level, load_secrets, read_json
-from include.reporting.report import load_report, render_report
 from include.settings import ROOT, settings
-from sandbox.carrier import CarrierBooks, carrier_books
 from sandbox.control import send
 from sandbox.customers import Truth, generate
 from tests.faults.chaos_plan import Kill, Phase, Victim, plan
+from tests.faults.chaos_verdict import Finish, judge
 from tests.faults.chaos_watch import Seen, Watcher
 
 RECIPIENTS, CHUNKS, MINUTES = 200_000, 40, 12.0
 DIRT = 1.15
 """Rows of the file for one recipient that is left of it, and some to spare."""
-DAG_RUN_ID = "chaos"
+DAG_ID = "campaign__acme__chaos"
 CRAWL = "5"
 """Rows a second and line that the agents take until one is killed; so there are receipts to wait for."""
+COMMAND_SECONDS = 60
 PACE = {"BONGSU_POLL_SECONDS": "1", "BONGSU_RETRY_SECONDS": "3"}
 SPEC = {
     "tenant": "acme",
@@ -191,18 +187,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with ensure(Level.all, lambda line: print(line, file=sys.stderr, flush=True)) as services:
         site = Site(home, read_json(home.endpoints)["ports"], load_secrets(home))
         assert "error" not in send(str(home.socket("agents.sock")), "slow", CRAWL)
-        applied = apply_file(definition)
-        start(applied)
-        kills = plan(options.seed, CHUNKS)
-        chaos = Chaos(Watcher(site, applied.dag_id, DAG_RUN_ID), deque(kills), random.Random(options.seed))
-        state = chaos.run(options.minutes * 60)
-        seen = chaos.watcher.look()
-        chaos.watcher.close()
+        chaos = Chaos(Watcher(site, DAG_ID), deque(plan(options.seed, CHUNKS)), random.Random(options.seed))
+        with started(definition, services.environment, options.minutes) as command:
+            state = chaos.run(options.minutes * 60)
+            seen = chaos.watcher.look()
+            chaos.watcher.close()
+            if state in ENDED:
+                with suppress(subprocess.TimeoutExpired):
+                    command.wait(COMMAND_SECONDS)
         print(f"\nThe run is {state} after {time.monotonic() - chaos.began:.0f} s.", flush=True)
         if state != "success":
             describe_failure(chaos, seen)
             return 1
-        return judge(chaos, seen, applied, truth, services.environment, time.monotonic() - began)
+        finish = Finish(chaos.done, [*chaos.missed, *chaos.kills], seen, command.returncode, time.monotonic() - began)
+        return judge(finish, definition.parent, truth, services.environment)
 
 
 def fresh_home() -> Home:
@@ -231,12 +229,20 @@ def prepare(folder: Path, recipients: int, seed: int) -> tuple[Path, Truth]:
     return definition, truth
 
 
-def start(applied: Applied) -> None:
-    """Start the run in Airflow."""
-    with airflow() as session:
-        wait_for_dag(session, applied)
-        session.unpause(applied.dag_id)
-        session.start(applied.dag_id, DAG_RUN_ID, {})
+@contextmanager
+def started(definition: Path, environment: Mapping[str, str], minutes: float) -> Iterator[subprocess.Popen[bytes]]:
+    """``bongsu run`` in a process of its own; what it shows goes to a file, for the kills have the stage."""
+    folder = definition.parent
+    command = [str(ROOT / "bongsu"), "run", str(definition), "--report", str(folder / "report.json")]
+    with (folder / "bongsu-run.log").open("wb") as shown:
+        process = subprocess.Popen(
+            [*command, "--timeout", str(minutes)], env={**os.environ, **environment}, stdout=shown, stderr=shown
+        )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
 
 
 def describe_failure(chaos: Chaos, seen: Seen | None) -> None:
@@ -248,76 +254,6 @@ def describe_failure(chaos: Chaos, seen: Seen | None) -> None:
     print(f"  not back: {', '.join(victim.named for victim in chaos.away) or 'none'}")
     print(f"  logs: {chaos.watcher.site.home.path}")
     print("chaos: incomplete")
-
-
-def judge(
-    chaos: Chaos, seen: Seen | None, applied: Applied, truth: Truth, environment: Mapping[str, str], seconds: float
-) -> int:
-    """Print the report, the audit and the carrier's own books; 0 when all is as it must be."""
-    with tenant_store(applied.tenant) as (store, _):
-        row = store.execute("SELECT run_id FROM runs WHERE dag_run_id = %s", [DAG_RUN_ID]).fetchone()
-        assert row is not None
-        report = load_report(store, row[0])
-    for line in render_report(report):
-        print(line)
-    audited = audit(int(row[0]), environment, chaos.watcher.site.home.path / "chaos" / "audit.json")
-    carrier = carrier_books(environment["BONGSU_LINE_URL"], int(row[0]))
-    print(
-        f"carrier's own books: {carrier.sent:,} sent to {carrier.people:,} people, "
-        f"{carrier.twice:,} twice, {carrier.open:,} open"
-    )
-    print(f"kills done: {len(chaos.done)} · {_counted(kill.victim.named for kill in chaos.done)}")
-    print(f"tries by task: {_tries(seen)}")
-    print(f"The whole took {seconds:.0f} s.")
-    verdict, good = conclusion(chaos, report, audited, carrier, truth)
-    print(verdict, flush=True)
-    return 0 if good else 1
-
-
-def conclusion(
-    chaos: Chaos, report: Mapping[str, Any], audited: Mapping[str, Any], carrier: CarrierBooks, truth: Truth
-) -> tuple[str, bool]:
-    """The last line, and whether it is the one that was hoped for."""
-    complete = (
-        not chaos.kills
-        and not chaos.missed
-        and {kill.victim for kill in chaos.done} == set(Victim)
-        and report["recipients"] == truth.recipients
-        and exit_code(dict(report)) == 0
-    )
-    twice = max(int(audited["twice"]), carrier.twice, int(report["twice"]))
-    missing = max(int(audited["missing"]), truth.recipients - carrier.people, carrier.open)
-    closed = bool(report["books_closed"])
-    agrees = bool(audited["clean"] and audited["agrees_with_certificate"])
-    line = (
-        f"chaos: {'complete' if complete else 'INCOMPLETE'}, {twice} twice, {missing} missing, "
-        f"{'books closed' if closed else 'BOOKS OPEN'}, {'auditor agrees' if agrees else 'AUDITOR DISAGREES'}"
-    )
-    return line, complete and not twice and not missing and closed and agrees
-
-
-def audit(run_id: int, environment: Mapping[str, str], file: Path) -> dict[str, Any]:
-    """The auditor's count, as a user would ask for it."""
-    command = [str(ROOT / "bongsu"), "audit", str(run_id), "--json", str(file)]
-    subprocess.run(command, env={**os.environ, **environment}, check=False)
-    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return found
-
-
-def _tries(seen: Seen | None) -> str:
-    by_task: dict[str, Counter[int]] = {}
-    for one in seen.instances if seen else []:
-        by_task.setdefault(one.task_id, Counter())[one.try_number] += 1
-    parts = []
-    for task_id, tries in by_task.items():
-        words = [f"{count} with {number}" for number, count in sorted(tries.items())]
-        alone = len(tries) == 1 and sum(tries.values()) == 1
-        parts.append(f"{task_id} {next(iter(tries)) if alone else '(' + ', '.join(words) + ')'}")
-    return " · ".join(parts)
-
-
-def _counted(names: Any) -> str:
-    return ", ".join(f"{name} {count}" for name, count in Counter(names).items())
 
 
 if __name__ == "__main__":

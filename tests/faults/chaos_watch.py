@@ -15,13 +15,13 @@ from tests.faults.chaos_plan import Victim
 INSTANCES = """
 SELECT task_id, map_index, coalesce(state, 'none') AS state, try_number, coalesce(pid, 0) AS pid,
        extract(epoch FROM start_date)::float8 AS began
-FROM task_instance WHERE dag_id = %(dag)s AND run_id = %(run)s ORDER BY task_id, map_index
+FROM task_instance WHERE dag_id = %s ORDER BY task_id, map_index
 """
 AMID = """
 SELECT 1 FROM pg_stat_activity
-WHERE datname = 'bongsu' AND usename = 'bongsu_app' AND state <> 'idle' AND query LIKE %s LIMIT 1
+WHERE datname = 'bongsu' AND usename = 'bongsu_app' AND state <> 'idle' AND query ~ %s LIMIT 1
 """
-STATE = "SELECT state FROM dag_run WHERE dag_id = %(dag)s AND run_id = %(run)s"
+STATE = "SELECT state FROM dag_run WHERE dag_id = %s"
 
 
 @dataclass(frozen=True)
@@ -61,11 +61,11 @@ class Seen:
 
 
 class Watcher:
-    """Looks at one run; sees nothing while PostgreSQL is away."""
+    """Looks at the only run of a DAG; sees nothing while PostgreSQL is away."""
 
-    def __init__(self, site: Site, dag_id: str, dag_run_id: str) -> None:
+    def __init__(self, site: Site, dag_id: str) -> None:
         self.site = site
-        self.run = {"dag": dag_id, "run": dag_run_id}
+        self.run = [dag_id]
         self.metadata: psycopg.Connection | None = None
 
     def look(self) -> Seen | None:
@@ -82,9 +82,9 @@ class Watcher:
             return None
 
     def is_amid(self, words: str) -> bool:
-        """Whether a task is at a statement with these words."""
+        """Whether a task is at a statement that matches ``words``."""
         try:
-            return self.metadata is not None and self.metadata.execute(AMID, [f"%{words}%"]).fetchone() is not None
+            return self.metadata is not None and self.metadata.execute(AMID, [words]).fetchone() is not None
         except psycopg.Error:
             self.close()
             return False
