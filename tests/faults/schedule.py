@@ -4,39 +4,30 @@ Tasks run in their order, chunks side by side. A try that fails or dies is follo
 in between. One thread does all of it: look at the children, turn the agents, throw what is due.
 """
 
-import json
 import random
 import signal
 import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import MySQLdb
-import psycopg
 
-from include.campaigns import runs
-from include.campaigns.spec import CampaignSpec
-from include.delivery.line_connection import connect_line
-from include.errors import HandOverError
-from include.privacy.cipher import KeyRing
-from include.reporting.audit import audit
-from include.settings import settings
-from include.store import connect
 from tests.faults import opponents, tries
+from tests.faults.campaign import new_campaign
 from tests.faults.carrier import Carrier
 from tests.faults.opponents import Opponent
 from tests.faults.plan import TASKS, Fault, Plan
 from tests.faults.servers import Servers
-from tests.faults.tries import Arms, Outcome, Place, Try
-from tests.support import AD, write_csv
+from tests.faults.tries import Arms, Outcome, Try
+from tests.faults.verdict import Result, judge, sent_so_far
 
 MOST_TRIES = 12
 TRY_SECONDS = 8.0
 STILL_WAITING = 4
-RECEIPT_SECONDS = 12.0
+RECEIPT_SECONDS = 30.0
 PAUSE = 0.002
 PAUSES = ("pause", "slow writer")
 AGENTS_WORK = ("dispatch", "collect_receipts")
@@ -46,20 +37,6 @@ RESTARTS = {
     "PostgreSQL immediate": ("postgres", signal.SIGQUIT),
     "MariaDB kill -9": ("mariadb", signal.SIGKILL),
 }
-
-
-@dataclass
-class Result:
-    """What was found wrong with a schedule, and what happened on the way."""
-
-    seed: int
-    twice: int = 0
-    missing: int = 0
-    open_books: int = 0
-    problems: list[str] = field(default_factory=list)
-    hits: dict[str, int] = field(default_factory=dict)
-    tries: int = 0
-    seconds: float = 0.0
 
 
 class Stuck(Exception):
@@ -86,12 +63,12 @@ class Schedule:
         self._days_off = next((one.number for one in plan.faults if one.kind == "clock"), 0)
         self._impatient = any("held" in one.kind for one in plan.faults)
         self._thaw: float | None = None
-        self.place = self._new_campaign()
+        self.place = new_campaign(servers, plan)
 
     def run(self) -> Result:
         """Run it, whatever happens; what the auditor finds."""
         began, result = time.monotonic(), Result(self.plan.seed)
-        sent_before = self._line_value("SELECT coalesce(max(sent_id), 0) FROM smsline.SANDBOX_SENT")
+        sent_before = sent_so_far(self._servers)
         try:
             if any(one.kind == "month" for one in self.plan.faults):
                 self._carrier.set_clock(_end_of_last_month())
@@ -100,55 +77,9 @@ class Schedule:
             result.problems.append(str(stuck))
         finally:
             self._tidy()
-        self._judge(result, sent_before)
+        judge(result, self.place, self._servers, self._carrier, sent_before)
         result.hits, result.tries, result.seconds = dict(self._hits), self._tries, time.monotonic() - began
         return result
-
-    # ---- the campaign
-
-    def _new_campaign(self) -> Place:
-        slug, values = f"s{time.time_ns()}", settings()
-        file = self._servers.home.path / "people.csv"
-        write_csv(file, ["phone", "name"], self.plan.rows)
-        spec = CampaignSpec.model_validate(
-            {
-                "tenant": "acme",
-                "slug": slug,
-                "title": "봄맞이",
-                "purpose": "advertising",
-                "audience": {"file": str(file), "columns": {"phone": "phone", "name": "name"}},
-                "message": {"channel": "sms", "sender": "0212345678", "text": AD},
-                "delivery": {"chunk_size": self.plan.chunk_size},
-            }
-        )
-        tenant = self._store_value(
-            "INSERT INTO tenants (slug, title, kind, line_group) VALUES (%s, %s, 'branch', 'bulk-1') "
-            "RETURNING tenant_id",
-            slug,
-            slug,
-        )
-        campaign = self._store_value(
-            "INSERT INTO campaigns (tenant_id, slug, title, dag_id, version, shard, activated_at) "
-            "VALUES (%s, %s, %s, %s, 1, 0, now()) RETURNING campaign_id",
-            tenant,
-            slug,
-            slug,
-            f"campaign__{slug}",
-        )
-        self._servers.admin(
-            "INSERT INTO campaign_versions (campaign_id, version, tenant_id, spec, spec_hash) "
-            "VALUES (%s, 1, %s, %s, 'x')",
-            [campaign, tenant, json.dumps(spec.document())],
-        )
-        ring = KeyRing.load(values.keyring)
-        for number in self.plan.refused_before:
-            index = ring.blind_index(self.plan.rows[number][0])
-            self._servers.admin(
-                "INSERT INTO suppressions (tenant_id, phone_index, reason, source, recorded_at) "
-                "VALUES (%s, %s, 'opted_out', 'before', now() - interval '40 days') ON CONFLICT DO NOTHING",
-                [tenant, index],
-            )
-        return Place(self._servers.store_url, self._servers.line_url, ring, tenant, campaign, f"manual__{slug}")
 
     # ---- Airflow
 
@@ -399,56 +330,9 @@ class Schedule:
         with self._servers.root() as cursor:
             cursor.execute("DELETE FROM smsline.FAULT_DISK")
 
-    def _judge(self, result: Result, sent_before: int) -> None:
-        """What the auditor says, what the carrier remembers, and whether the run has ended well."""
-        place = self.place
-        try:
-            with connect(place.store_url, place.tenant_id) as store:
-                run = runs.load(store, place.run_id)
-                line = connect_line(place.line_url)
-                try:
-                    found = audit(store, line, place.ring, run)
-                finally:
-                    line.close()
-        except (HandOverError, runs.UnknownRun, psycopg.Error, MySQLdb.Error) as error:
-            result.open_books = 1
-            result.problems.append(f"There is nothing to audit: {error}")
-            return
-        lost = self._carrier.lost(place.run_id)
-        sent = self._line_value(
-            "SELECT count(*) - count(DISTINCT app_etc1) FROM smsline.SANDBOX_SENT "
-            f"WHERE sent_id > {sent_before} AND app_etc1 LIKE '{place.run_id}.%'"
-        )
-        result.twice = max(found.twice, sent)
-        result.missing = found.missing + lost
-        wrong = [f"{name.replace('_', ' ')}: {count}" for name, count in found.faults.items() if count]
-        if lost:
-            wrong.append(f"never taken by the carrier: {lost}")
-        if run.state != "finished":
-            wrong.append(f"the run is {run.state}")
-        result.problems += [*wrong, *found.disagreements]
-        others = found.wrong_number + found.wrong_text + found.after_opt_out + found.stray + found.wrong_line
-        if run.state != "finished" or found.disagreements or others or (result.problems and not wrong):
-            result.open_books = 1
-
-    def _store_value(self, statement: str, *values: object) -> int:
-        (row,) = self._servers.admin(statement, list(values))
-        return int(str(row[0]))
-
-    def _line_value(self, statement: str) -> int:
-        with self._servers.root() as cursor:
-            cursor.execute(statement)
-            row = cursor.fetchone()
-        return int(row[0]) if row else 0
-
 
 def _end_of_last_month() -> int:
     """Two seconds before the month in Korea began, as Unix time."""
     now = datetime.now(UTC) + KOREA
     first = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     return int((first - KOREA - timedelta(seconds=2)).timestamp())
-
-
-def document(result: Result) -> dict[str, object]:
-    """The result as JSON values."""
-    return asdict(result)

@@ -13,14 +13,15 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from include.settings import ROOT
 from tests.faults.carrier import Carrier
 from tests.faults.plan import plan_of
-from tests.faults.schedule import Result, Schedule, document
+from tests.faults.schedule import Schedule
 from tests.faults.servers import Servers
+from tests.faults.verdict import Result
 
 WORKERS = 2
 SAY_EVERY = 50
@@ -40,7 +41,7 @@ def work() -> None:
         for line in sys.stdin:
             wanted = json.loads(line)
             schedule = Schedule(servers, carrier, plan_of(wanted["seed"]), wanted["without"])
-            print(json.dumps(document(schedule.run())), flush=True)
+            print(json.dumps(asdict(schedule.run())), flush=True)
         carrier.close()
     finally:
         servers.stop()
@@ -137,10 +138,7 @@ class Tally:
         return bad
 
     def __str__(self) -> str:
-        return (
-            f"{self.schedules:,} schedules, {self.twice:,} twice, {self.missing:,} missing, "
-            f"{self.open_books:,} open books"
-        )
+        return f"{self.schedules} schedules, {self.twice} twice, {self.missing} missing, {self.open_books} open books"
 
 
 def explain(result: Result) -> str:

@@ -1,6 +1,7 @@
 """Hypothesis looks for an order of events that breaks the protocol's model; without a safeguard it finds one."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -129,7 +130,7 @@ class Protocol(RuleBasedStateMachine):
         self._run(world.freeze)
         self._run(world.plan)
         for number in list(world.chunks):
-            self._run(lambda session, number=number: world.dispatch(session, number))
+            self._run(partial(world.dispatch, number=number))
         for _ in range(2):
             for line in range(self.lines):
                 world.poll(line)

@@ -1,0 +1,63 @@
+"""The small campaign of a schedule, in the store of a worker: a tenant of its own, so that schedules never meet."""
+
+import json
+import time
+
+from include.campaigns.spec import CampaignSpec
+from include.privacy.cipher import KeyRing
+from include.settings import settings
+from tests.faults.plan import Plan
+from tests.faults.servers import Servers
+from tests.faults.tries import Place
+from tests.support import AD, write_csv
+
+
+def new_campaign(servers: Servers, plan: Plan) -> Place:
+    """The campaign of ``plan``, with the people who have refused before; its run is begun by the first task."""
+    slug, values = f"s{time.time_ns()}", settings()
+    file = servers.home.path / "people.csv"
+    write_csv(file, ["phone", "name"], plan.rows)
+    spec = CampaignSpec.model_validate(
+        {
+            "tenant": "acme",
+            "slug": slug,
+            "title": "봄맞이",
+            "purpose": "advertising",
+            "audience": {"file": str(file), "columns": {"phone": "phone", "name": "name"}},
+            "message": {"channel": "sms", "sender": "0212345678", "text": AD},
+            "delivery": {"chunk_size": plan.chunk_size},
+        }
+    )
+    tenant = _number(
+        servers,
+        "INSERT INTO tenants (slug, title, kind, line_group) VALUES (%s, %s, 'branch', 'bulk-1') RETURNING tenant_id",
+        slug,
+        slug,
+    )
+    campaign = _number(
+        servers,
+        "INSERT INTO campaigns (tenant_id, slug, title, dag_id, version, shard, activated_at) "
+        "VALUES (%s, %s, %s, %s, 1, 0, now()) RETURNING campaign_id",
+        tenant,
+        slug,
+        slug,
+        f"campaign__{slug}",
+    )
+    servers.admin(
+        "INSERT INTO campaign_versions (campaign_id, version, tenant_id, spec, spec_hash) VALUES (%s, 1, %s, %s, 'x')",
+        [campaign, tenant, json.dumps(spec.document())],
+    )
+    ring = KeyRing.load(values.keyring)
+    for number in plan.refused_before:
+        index = ring.blind_index(plan.rows[number][0])
+        servers.admin(
+            "INSERT INTO suppressions (tenant_id, phone_index, reason, source, recorded_at) "
+            "VALUES (%s, %s, 'opted_out', 'before', now() - interval '40 days') ON CONFLICT DO NOTHING",
+            [tenant, index],
+        )
+    return Place(servers.store_url, servers.line_url, ring, tenant, campaign, f"manual__{slug}")
+
+
+def _number(servers: Servers, statement: str, *values: object) -> int:
+    (row,) = servers.admin(statement, list(values))
+    return int(str(row[0]))
