@@ -52,8 +52,9 @@ def follow(session: Airflow, applied: Applied, dag_run_id: str, report: Path | N
             except (Unavailable, psycopg.OperationalError) as error:
                 if time.monotonic() > limit:
                     raise
-                problem = str(error) if isinstance(error, Unavailable) else "The campaign store does not answer."
-                say(f"{problem} The run goes on by itself; looking again in {AWAY_SECONDS:.0f} s.")
+                problem = str(error) if isinstance(error, Unavailable) else "The campaign store does not answer"
+                problem = problem.splitlines()[0].rstrip(".")
+                say(f"{problem}. The run goes on by itself; looking again in {AWAY_SECONDS:.0f} s.")
                 time.sleep(AWAY_SECONDS)
 
 

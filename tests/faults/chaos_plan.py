@@ -95,7 +95,7 @@ def plan(seed: int, chunks: int) -> list[Kill]:
     # One in each of equal stretches of the first two thirds: enough is left to be sent when the last one is over.
     stretch = chunks * 2 // 3 / len(order)
     for place, victim in enumerate(order):
-        kills.append(Kill(Phase.dispatch, victim, 0.0, int((place + rng.random()) * stretch)))
+        kills.append(Kill(Phase.dispatch, victim, 0.0, 1 + int((place + rng.random()) * stretch)))
     # In this order: the agents come back at their full speed, and then there is not much left to wait for.
     kills.append(Kill(Phase.collect, Victim.triggerer, rng.uniform(1, 4)))
     kills.append(Kill(Phase.collect, Victim.agents, rng.uniform(5, 10)))
