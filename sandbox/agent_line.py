@@ -189,7 +189,8 @@ class LineAgent:
             heapq.heappop(self.state.reserved)
         for item in waiting:
             heapq.heappush(self.state.reserved, item)
-        self._enqueue([(rsv1, seqno) for rsv1, seqno, _ in rows if rsv1 > "1"])
+        # a row at 5 is finished and waits for nobody
+        self._enqueue([(rsv1, seqno) for rsv1, seqno, _ in rows if "1" < rsv1 < "5"])
         if free:
             self.state.batches.append(Batch("2", free, now + self.delay))
         return len(rows)

@@ -14,6 +14,7 @@ from include.embedded.client import ensure
 from include.embedded.service import Site
 from include.embedded.state import Home, Level, is_locked, load_secrets, read_json
 from include.settings import ROOT, settings
+from sandbox.control import send
 from tests.airflow_runs import RunningAirflow, running_airflow
 from tests.dirty_run import DirtyRun, send_dirty_file
 from tests.support import Databases
@@ -63,6 +64,19 @@ def databases() -> Iterator[Databases]:
     while is_locked(home.supervisor_lock) and time.monotonic() < limit:
         time.sleep(0.1)
     shutil.rmtree(home.path, ignore_errors=True)
+
+
+@pytest.fixture
+def quiet_agents(databases: Databases) -> Iterator[None]:
+    """The test answers for the carrier; the agents, which run once a test has started Airflow, rest meanwhile."""
+    address = Home(databases.home).socket("agents.sock")
+    lines = [str(line) for line in range(1, 12)]
+    running = address.exists()
+    if running:
+        assert "error" not in send(str(address), "stop", *lines)
+    yield
+    if running:
+        assert "error" not in send(str(address), "start", *lines)
 
 
 @pytest.fixture(scope="session")

@@ -67,6 +67,7 @@ def test_every_point_is_crashed() -> None:
     assert [armed.partition(":")[0] for armed in LEAVES] == list(CrashPoint)
 
 
+@pytest.mark.usefixtures("quiet_agents")
 @pytest.mark.parametrize("armed", LEAVES)
 def test_a_crash_then_the_rest_from_outside(
     databases: Databases, tmp_path_factory: pytest.TempPathFactory, armed: str

@@ -13,7 +13,7 @@ Make = Callable[..., Campaign]
 
 
 @pytest.fixture
-def make(databases: Databases, tmp_path: Path) -> Iterator[Make]:
+def make(databases: Databases, quiet_agents: None, tmp_path: Path) -> Iterator[Make]:
     """Makes campaigns over a file, over rows of (phone, name), or over so many good rows."""
     made: list[Campaign] = []
 
