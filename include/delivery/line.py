@@ -73,7 +73,7 @@ class Line:
                 reach(CrashPoint.inside_line_transaction)
                 self._connection.commit()
                 reach(CrashPoint.after_line_commit)
-            except MySQLdb.Error:
+            except BaseException:  # a time-out or a told end of the task, too: the lock never goes before the rows
                 self._rollback()
                 raise
         return len(batch)

@@ -9,6 +9,7 @@ import pytest
 from include.campaigns import runs
 from include.delivery.chunks import load_chunk, plan_chunks
 from include.delivery.dispatch import Dispatched, dispatch_chunk
+from include.delivery.line import Line
 from include.delivery.line_connection import connect_line
 from include.errors import HandOverError
 from include.store import connect
@@ -235,3 +236,31 @@ def test_planning_twice_and_without_a_freeze(make: Make) -> None:
     assert plan_chunks(campaign.store, campaign.run) == plan_chunks(campaign.store, campaign.run) == [1, 2]
     with pytest.raises(HandOverError, match="no chunk 3"):
         campaign.dispatch(3)
+
+
+def test_an_interrupted_hand_over_takes_its_rows_back_before_it_gives_up_the_lock(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign = ready(make(100))
+    seen: list[int] = []
+
+    def interrupted(self: Line, *arguments: object) -> None:
+        write(self, *arguments)  # type: ignore[arg-type]  # passed on as they came
+        raise KeyboardInterrupt
+
+    def released(self: Line, name: str) -> None:
+        with connect_line(campaign.databases.line_url) as other, other.cursor() as cursor:
+            cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ UNCOMMITTED")
+            cursor.execute(f"SELECT count(*) FROM {self.table} WHERE app_etc2 = %s", (f"{campaign.run.run_id}.0.1",))
+            seen.append(cursor.fetchone()[0])
+        release(self, name)
+
+    write, release = Line._write, Line._release
+    with monkeypatch.context() as patched:
+        patched.setattr(Line, "_write", interrupted)
+        patched.setattr(Line, "_release", released)
+        with pytest.raises(KeyboardInterrupt):
+            campaign.dispatch(1)
+    assert seen == [0, 0]
+    assert campaign.dispatch(1) == Dispatched(100, 0, already=False)
+    assert sorted(campaign.line_rows()) == numbers(100)
