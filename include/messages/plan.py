@@ -149,13 +149,8 @@ class MessagePlan:
             return Problem(SUBJECT, SUBJECT_TOO_LONG, f"{subject} bytes, the limit is {SUBJECT_BYTES}")
         return LMS
 
-    def check(self, row: Sequence[str]) -> Problem | None:
-        """The reason why ``row`` gets no message, or ``None`` when it does."""
-        decision = self.decide(row)
-        return decision if isinstance(decision, Problem) else None
-
     def render(self, row: Sequence[str]) -> Rendered:
-        """The message for a row that :meth:`check` let through.
+        """The message for a row that :meth:`decide` let through.
 
         :raises MissingVariable: for a row that it did not.
         """

@@ -1,4 +1,4 @@
-"""How many bytes a text takes on the carrier's side, and whether it goes as SMS or LMS.
+"""How many bytes a text takes on the carrier's side, and the limits of SMS and LMS.
 
 Carriers count in EUC-KR: one byte for ASCII (a line break included), two for each of the 8,226 characters
 of KS X 1001 (2,350 Hangul syllables, hanja, symbols; € and ® since 1998). The other 8,822 Hangul syllables
@@ -6,8 +6,6 @@ of KS X 1001 (2,350 Hangul syllables, hanja, symbols; € and ® since 1998). Th
 codec writes such a syllable as a make-up sequence of eight bytes, which no handset shows, so here it counts
 as missing. CP949 has those syllables; it is not used.
 """
-
-from include.audience.reasons import SUBJECT_TOO_LONG, TEXT_TOO_LONG, UNENCODABLE
 
 SMS_BYTES = 90
 LMS_BYTES = 2000
@@ -33,17 +31,6 @@ def encodable_size(text: str) -> int | None:
     return len(encoded)
 
 
-def euc_kr_size(text: str) -> int:
-    """Bytes of ``text`` in EUC-KR.
-
-    :raises ValueError: when ``text`` has a character that EUC-KR lacks.
-    """
-    size = encodable_size(text)
-    if size is None:
-        raise ValueError(f"EUC-KR has no {describe(unencodable(text) or '')}")
-    return size
-
-
 def unencodable(text: str) -> str | None:
     """The first character of ``text`` that EUC-KR lacks, if there is one."""
     for character in text:
@@ -59,24 +46,3 @@ def describe(character: str) -> str:
     """A character in words that survive any log: ``'뷁' (U+BDC1)``."""
     shown = f"'{character}' " if character.isprintable() else ""
     return f"{shown}(U+{ord(character):04X})" if character else "such character"
-
-
-def classify(text: str, subject: str | None, allow_lms: bool) -> tuple[str, None] | tuple[None, str]:
-    """``("S", None)`` or ``("L", None)``, or ``(None, reason)`` when the message cannot be sent.
-
-    The subject is looked at only for an LMS: an SMS has none.
-    """
-    size = encodable_size(text)
-    if size is None:
-        return None, UNENCODABLE
-    if size <= SMS_BYTES:
-        return SMS, None
-    if not allow_lms or size > LMS_BYTES:
-        return None, TEXT_TOO_LONG
-    if subject is not None:
-        subject_size = encodable_size(subject)
-        if subject_size is None:
-            return None, UNENCODABLE
-        if subject_size > SUBJECT_BYTES:
-            return None, SUBJECT_TOO_LONG
-    return LMS, None

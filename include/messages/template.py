@@ -95,16 +95,6 @@ class Template:
         """All variables, each once, in the order of the text."""
         return tuple(dict.fromkeys(part.name for part in self.parts if isinstance(part, Variable)))
 
-    @cached_property
-    def required(self) -> tuple[str, ...]:
-        """The variables that have no default in at least one place."""
-        return tuple(dict.fromkeys(p.name for p in self.parts if isinstance(p, Variable) and p.default is None))
-
-    @property
-    def literal_only(self) -> bool:
-        """Whether everybody gets the same text."""
-        return not self.variables
-
     def render(self, values: Mapping[str, str]) -> str:
         """The text with ``values`` filled in.
 

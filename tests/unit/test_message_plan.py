@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from include.errors import Refused
 from include.messages.plan import SUBJECT, MessagePlan, Problem, Rendered
 from include.messages.plan import TEXT as TEXT_FIELD
-from include.messages.sizing import classify
+from include.messages.sizing import LMS, LMS_BYTES, SMS, SMS_BYTES, SUBJECT_BYTES, encodable_size
 from include.messages.template import MissingVariable, Template
 from tests.unit.test_template import NAMES, TEXT, VALUE
 
@@ -16,6 +16,29 @@ COLUMNS = ["phone", "name", "coupon"]
 
 def row(name: str = "홍길동", coupon: str = "A1") -> list[str]:
     return ["01012345678", name, coupon]
+
+
+def problem_of(plan: MessagePlan, values: list[str]) -> Problem | None:
+    decision = plan.decide(values)
+    return decision if isinstance(decision, Problem) else None
+
+
+def classify(text: str, subject: str | None, allow_lms: bool) -> tuple[str, None] | tuple[None, str]:
+    """The decision over a rendered message, the slow way: ``("S", None)``, ``("L", None)`` or ``(None, reason)``."""
+    size = encodable_size(text)
+    if size is None:
+        return None, "unencodable"
+    if size <= SMS_BYTES:
+        return SMS, None
+    if not allow_lms or size > LMS_BYTES:
+        return None, "text_too_long"
+    if subject is not None:
+        subject_size = encodable_size(subject)
+        if subject_size is None:
+            return None, "unencodable"
+        if subject_size > SUBJECT_BYTES:
+            return None, "subject_too_long"
+    return LMS, None
 
 
 @pytest.mark.parametrize(
@@ -76,8 +99,8 @@ def row(name: str = "홍길동", coupon: str = "A1") -> list[str]:
         ("a" * 90, "{{name}}", True, row(""), None),  # an SMS has no subject
     ],
 )
-def test_check(text: str, subject: str | None, allow_lms: bool, values: list[str], problem: Problem | None) -> None:
-    assert MessagePlan(text, subject, allow_lms, COLUMNS).check(values) == problem
+def test_decide(text: str, subject: str | None, allow_lms: bool, values: list[str], problem: Problem | None) -> None:
+    assert problem_of(MessagePlan(text, subject, allow_lms, COLUMNS), values) == problem
 
 
 @pytest.mark.parametrize(
@@ -134,7 +157,7 @@ def test_the_fast_path_agrees_with_rendering_and_measuring(
         plan = MessagePlan(text, subject, allow_lms, NAMES)
     except Refused:
         return
-    problem = plan.check(values)
+    problem = problem_of(plan, values)
     by_name = dict(zip(NAMES, values, strict=True))
     try:
         rendered = Template.compile(text).render(by_name)

@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.messages.sizing import classify, describe, encodable_size, euc_kr_size, unencodable
+from include.errors import Refused
+from include.messages.plan import MessagePlan, Problem
+from include.messages.sizing import describe, encodable_size, unencodable
 
 
 @pytest.mark.parametrize(
@@ -23,7 +25,7 @@ from include.messages.sizing import classify, describe, encodable_size, euc_kr_s
     ],
 )
 def test_size(text: str, size: int) -> None:
-    assert euc_kr_size(text) == size
+    assert encodable_size(text) == size
     assert unencodable(text) is None
 
 
@@ -31,8 +33,8 @@ def test_size(text: str, size: int) -> None:
 def test_missing_characters(character: str) -> None:
     assert unencodable(f"가나{character}다") == character
     assert encodable_size(f"가나{character}다") is None
-    with pytest.raises(ValueError, match=r"EUC-KR has no .*U\+") as caught:
-        euc_kr_size(character)
+    with pytest.raises(Refused, match=r"have no character .*U\+") as caught:
+        MessagePlan(character, None, False, [])
     assert describe(character) in str(caught.value)
 
 
@@ -65,5 +67,9 @@ def test_size_is_what_the_codec_writes_with_two_bytes_at_most(text: str) -> None
         ("뷁", None, True, (None, "unencodable")),
     ],
 )
-def test_classify(text: str, subject: str | None, allow_lms: bool, answer: tuple[str | None, str | None]) -> None:
-    assert classify(text, subject, allow_lms) == answer
+def test_the_limits_decide(
+    text: str, subject: str | None, allow_lms: bool, answer: tuple[str | None, str | None]
+) -> None:
+    plan = MessagePlan("{{text}}", None if subject is None else "{{subject}}", allow_lms, ["text", "subject"])
+    decision = plan.decide([text, subject or ""])
+    assert ((None, decision.reason) if isinstance(decision, Problem) else (decision, None)) == answer

@@ -68,9 +68,7 @@ def test_a_mistake_names_its_place(text: str, message: str) -> None:
 def test_variables() -> None:
     template = Template.compile("{{b}} {{a|x}} {{b|y}} {{c|}}")
     assert template.variables == ("b", "a", "c")
-    assert template.required == ("b",)
-    assert not template.literal_only
-    assert Template.compile("{a} {{}}").literal_only
+    assert Template.compile("{a} {{}}").variables == ()
 
 
 NAMES = ["phone", "name", "쿠폰"]
