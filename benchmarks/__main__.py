@@ -1,92 +1,66 @@
-"""``python -m benchmarks [--rows N]``: one table, and the same as JSON in benchmarks/results/latest.json.
-
-Every figure is a ratio to a limit measured in the same run on the same servers, because machines differ and are noisy.
-"""
+"""``python -m benchmarks [--small] [--only NAME …]``: one table, each figure beside its limit or peer."""
 
 import argparse
-import json
-import platform
-import statistics
+import importlib
+import sys
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Protocol, cast
 
-import psycopg
-
-from benchmarks import limits
-from benchmarks.campaign import Campaign
+from benchmarks.measure import Bench, Measured
+from benchmarks.report import slower, store, table
 from include.embedded.client import ensure
 from include.embedded.state import Level
-from include.settings import settings
-from sandbox.customers import generate
 
-RESULTS = Path(__file__).parent / "results" / "latest.json"
-SEED = 20261121
+ROWS = ("importing", "dispatching", "collecting", "books", "whole", "latency", "parsing", "peer", "memory", "searching")
+"""The modules with the rows of the table, in its order."""
 
 
-@dataclass(frozen=True)
-class Measured:
-    """One line of the table: seconds of ours and of the limit, and ours divided by it."""
+class Row(Protocol):
+    """A module of this package that measures."""
 
-    name: str
-    ours: float
-    limit: float
-    ratio: float
-    rows: int
-    against: str
+    NEEDS: Level
+
+    def measure(self, bench: Bench) -> list[Measured]:
+        """The row's lines."""
+        ...
 
 
-def measure(name: str, against: str, rows: int, ours: Callable[[], None], limit: Callable[[], None]) -> Measured:
-    """Time ``ours`` once (it writes a run, so it cannot be repeated) and ``limit`` as the median of three."""
-    limit()  # warm-up
-    limits_seen = statistics.median(_seconds(limit) for _ in range(3))
-    seconds = _seconds(ours)
-    return Measured(name, round(seconds, 3), round(limits_seen, 3), round(seconds / limits_seen, 2), rows, against)
+def main() -> int:
+    """Measure and print; 1 when a target is missed."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--small", action="store_true", help="100,000 rows instead of 1,000,000; about 5 minutes")
+    parser.add_argument("--only", nargs="+", choices=ROWS, default=ROWS, metavar="ROW", help=f"of: {', '.join(ROWS)}")
+    parser.add_argument("--rows", type=int, help="another size of the customer file")
+    parser.add_argument("--repeats", type=int, default=3, help="timings of each thing; the median counts (default 3)")
+    options = parser.parse_args()
+    complete = tuple(options.only) == ROWS and options.rows is None
+    lines: list[Measured] = []
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="bongsu-bench-") as folder:
+        rows = options.rows or (100_000 if options.small else 1_000_000)
+        bench = Bench(rows, options.repeats, Path(folder), _say, options.small)
+        for name in sorted(options.only, key=ROWS.index):
+            row = cast(Row, importlib.import_module(f"benchmarks.{name}"))
+            _say(f"{name} …")
+            with ensure(row.NEEDS, _say):
+                found = row.measure(bench)
+            for line in table(found)[1:]:
+                _say(line)
+            lines += found
+    print("\n" + "\n".join(table(lines)))
+    for text in slower(lines, small=options.small):
+        print(f"SLOWER  {text}")
+    store(lines, small=options.small, complete=complete)
+    missed = [line.name for line in lines if not line.met]
+    print(f"\n{len(lines) - len(missed)} of {len(lines)} targets met in {time.monotonic() - started:.0f} s.", flush=True)
+    return 1 if missed else 0
 
 
-def _seconds(action: Callable[[], None]) -> float:
-    started = time.perf_counter()
-    action()
-    return time.perf_counter() - started
-
-
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--rows", type=int, default=100_000, help="rows of the customer file (default 100,000)")
-    rows = parser.parse_args().rows
-    with tempfile.TemporaryDirectory() as folder, ensure(Level.databases, print):
-        file = Path(folder) / "customers.csv"
-        generate(file, rows, SEED)
-        with psycopg.connect(settings().owner_url) as owner:
-            campaign = Campaign.create(file)
-            table = [
-                measure(
-                    "import + freeze", "COPY of the same file into an unlogged table", rows,
-                    campaign.import_and_freeze, lambda: limits.copy_file(owner, file),
-                ),
-                measure(
-                    "dispatch", "LOAD DATA of the finished rows, one connection", rows,
-                    campaign.dispatch, campaign.load_finished_rows,
-                ),
-                measure(
-                    "collect", "reading the same rows and COPYing them", rows,
-                    campaign.collect, lambda: campaign.read_and_copy(owner),
-                ),
-                measure(
-                    "books", "one sequential scan of the run's messages", rows,
-                    campaign.close_books, campaign.scan_messages,
-                ),
-            ]  # fmt: skip
-    print(f"\n{'stage':<18}{'rows':>11}{'ours s':>10}{'limit s':>10}{'ratio':>8}  against")
-    for line in table:
-        print(f"{line.name:<18}{line.rows:>11,}{line.ours:>10.2f}{line.limit:>10.2f}{line.ratio:>8.2f}  {line.against}")
-    RESULTS.parent.mkdir(exist_ok=True)
-    machine = f"{platform.machine()}, Python {platform.python_version()}"
-    RESULTS.write_text(json.dumps({"machine": machine, "table": [asdict(line) for line in table]}, indent=1) + "\n")
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -23,8 +23,10 @@ from include.embedded.state import Home, is_locked, read_json
 pytestmark = [pytest.mark.services, pytest.mark.slow]
 
 GONE_SECONDS = 15.0
+# A shell starts background jobs deaf to Ctrl-C; the client hears it however the tests were started.
 CLIENT = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from include.embedded.client import ensure
 from include.embedded.state import Level
 with ensure(Level.databases, lambda line: print(line, file=sys.stderr, flush=True)) as services:
