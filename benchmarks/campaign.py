@@ -1,43 +1,65 @@
-"""One campaign, stage by stage without Airflow, and the limit of each stage on the same rows."""
+"""One campaign, stage by stage without Airflow: what the rows of the table about single stages have in common."""
 
 import json
-import os
-import tempfile
 import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Any, Self
 
 import MySQLdb
 import psycopg
 
+from benchmarks.measure import SEED, Bench
 from include.audience.freeze import freeze
+from include.audience.gate import run_gate
 from include.audience.staging import import_targets
 from include.campaigns import runs
 from include.campaigns.spec import CampaignSpec
 from include.delivery.chunks import plan_chunks
 from include.delivery.dispatch import dispatch_chunk
 from include.delivery.line_connection import connect_line
+from include.delivery.line_schema import queue_table
 from include.delivery.receipts import collect
 from include.privacy.cipher import key_ring
 from include.reporting.books import close
 from include.settings import settings
 from include.store import connect, tenant_id
+from sandbox.customers import generate
 
 TEXT = "(광고) [ACME] {{name|고객}}님, 봄맞이 20% 할인 무료수신거부 080-123-4567"
 COLUMNS = {"phone": "휴대폰", "name": "이름", "consent": "수신동의"}
-LIMIT_TABLE = "BENCH_LIMIT"
+CONNECTIONS = 3
+"""Processes that dispatch at once, and lines that a campaign goes over."""
+
+
+def customer_file(bench: Bench) -> Path:
+    """The customer file of this run, made once: realistic dirt, the same for every commit."""
+    file = bench.folder / f"customers-{bench.rows}.csv"
+    if not file.exists():
+        generate(file, bench.rows, SEED)
+    return file
 
 
 class Campaign:
-    """A run of a fresh campaign of tenant ``acme`` on the embedded servers."""
+    """A run of a fresh campaign of tenant ``acme`` on the embedded servers.
 
-    def __init__(self, store: psycopg.Connection, line: MySQLdb.Connection, run: runs.Run) -> None:
-        self.store, self.line, self.run = store, line, run
+    Every stage is a method that does what its task does; a stage that is asked for twice is done once.
+    """
+
+    def __init__(self, store: psycopg.Connection, line: MySQLdb.Connection, run: runs.Run, folder: Path) -> None:
+        self.store, self.line, self.run, self.folder = store, line, run, folder
         self.ring = key_ring(settings().keyring)
         self.chunks: list[int] = []
+        self._done: set[str] = set()
 
     @classmethod
-    def create(cls, file: Path) -> "Campaign":
-        """Write the campaign and begin its run; it has no DAG, so Airflow never sees it."""
+    def create(cls, file: Path, folder: Path | None = None) -> Self:
+        """Write the campaign and begin its run; it has no DAG, so Airflow never sees it.
+
+        :param folder: where the gate keeps its page; by default beside the file.
+        """
         slug = f"bench-{time.time_ns()}"
         spec = CampaignSpec.model_validate(
             {
@@ -45,10 +67,7 @@ class Campaign:
                 "slug": slug,
                 "title": "benchmark",
                 "purpose": "advertising",
-                "audience": {
-                    "file": str(file),
-                    "columns": COLUMNS,
-                },
+                "audience": {"file": str(file), "columns": COLUMNS},
                 "message": {"channel": "sms", "sender": "0212345678", "text": TEXT},
             }
         )
@@ -67,79 +86,119 @@ class Campaign:
             [row[0], tenant, json.dumps(spec.document())],
         )
         store.commit()
-        return cls(store, connect_line(settings().line_url), runs.begin(store, row[0], "bench", test_send=False))
+        run = runs.begin(store, row[0], "bench", test_send=False)
+        store.execute("UPDATE runs SET lines = lines[:%s] WHERE run_id = %s", [CONNECTIONS, run.run_id])
+        store.commit()
+        run = runs.load(store, run.run_id)
+        return cls(store, connect_line(settings().line_url), run, folder or file.parent)
 
     def import_and_freeze(self) -> None:
-        import_targets(self.store, self.run, self.ring)
-        self.run = runs.load(self.store, self.run.run_id)
-        freeze(self.store, self.run)
-        self.run = runs.load(self.store, self.run.run_id)
-        self.chunks = plan_chunks(self.store, self.run)
+        """Import, validate, dedupe, freeze and cut into chunks."""
+        if self._first("import"):
+            import_targets(self.store, self.run, self.ring)
+            self._reload()
+            gate = run_gate(settings().store_url, self.run, self.folder / f"gate-{self.run.run_id}")
+            assert gate.passed
+            freeze(self.store, self.run)
+            self._reload()
+            self.chunks = plan_chunks(self.store, self.run)
 
-    def dispatch(self) -> None:
-        for number in self.chunks:
-            dispatch_chunk(self.store, self.line, self.run, self.ring, number)
+    def dispatch(self, processes: "Dispatchers | None" = None) -> None:
+        """Hand every chunk over, in ``processes`` at once or in this one."""
+        if self._first("dispatch"):
+            self.import_and_freeze()
+            if processes is not None:
+                processes.dispatch(self)
+                return
+            for number in self.chunks:
+                dispatch_chunk(self.store, self.line, self.run, self.ring, number)
 
-    def load_finished_rows(self) -> None:
-        """LOAD DATA of as many rows of the same shape, chunk by chunk, into a table like the queue."""
-        row = self.store.execute("SELECT count(*) FROM recipients WHERE run_id = %s", [self.run.run_id]).fetchone()
-        self.store.commit()
-        left = int(row[0]) if row else 0
-        size, text = self.run.spec.delivery.chunk_size, TEXT.replace("{{name|고객}}", "김민준")
-        with (
-            self.line.cursor() as cursor,
-            tempfile.NamedTemporaryFile("w", dir="/dev/shm", encoding="utf-8") as file,
-        ):
-            file.writelines(f"01012345678\t0212345678\t\\N\t{text}\tS\t1.0.{n}\n" for n in range(min(size, left)))
-            file.flush()
-            cursor.execute(f"CREATE OR REPLACE TABLE {LIMIT_TABLE} LIKE SMSQ_SEND_1")
-            while left > 0:
-                cursor.execute(
-                    f"LOAD DATA LOCAL INFILE %s INTO TABLE {LIMIT_TABLE} CHARACTER SET utf8mb4 "
-                    "(dest_no, call_back, subject, msg_contents, msg_type, app_etc1) "
-                    "SET sendreq_time = NOW(), app_etc2 = '1.0.1'",
-                    (os.path.realpath(file.name),),
-                )
-                self.line.commit()
-                left -= size
-
-    def collect(self) -> None:
-        """Every message delivered, then collected; the agents' part is done beforehand, in one statement a line."""
-        collect(self.store, self.line, self.run)
-
-    def read_and_copy(self, owner: psycopg.Connection) -> None:
-        """Read recipient, code and moment of every row and COPY them into an unlogged table."""
-        self._deliver()
-        with owner.transaction(force_rollback=True), self.line.cursor() as cursor:
-            owner.execute("CREATE UNLOGGED TABLE bench_receipts (number text, code integer, moment timestamp)")
-            with owner.cursor().copy("COPY bench_receipts FROM STDIN") as copy:
+    def deliver(self) -> None:
+        """What the agents do: every message gets its result, in one statement a line."""
+        if self._first("deliver"):
+            self.dispatch()
+            with self.line.cursor() as cursor:
                 for line_no in self.run.lines:
                     cursor.execute(
-                        f"SELECT app_etc1, status_code, repmsg_recvtm FROM SMSQ_SEND_{line_no} WHERE app_etc2 LIKE %s",
+                        f"UPDATE {queue_table(line_no)} SET status_code = IF(msg_type = 'S', 6, 1000), "
+                        "repmsg_recvtm = NOW() WHERE app_etc2 LIKE %s",
                         (f"{self.run.run_id}.%",),
                     )
-                    while rows := cursor.fetchmany(10_000):
-                        for row in rows:
-                            copy.write_row(row)
+            self.line.commit()
 
-    def _deliver(self) -> None:
-        with self.line.cursor() as cursor:
-            for line_no in self.run.lines:
-                cursor.execute(
-                    f"UPDATE SMSQ_SEND_{line_no} SET status_code = 6, repmsg_recvtm = NOW() "
-                    "WHERE app_etc2 LIKE %s AND status_code = 100",
-                    (f"{self.run.run_id}.%",),
-                )
-        self.line.commit()
+    def collect(self) -> None:
+        """Settle every message with its result."""
+        if self._first("collect"):
+            self.deliver()
+            collect(self.store, self.line, self.run)
 
     def close_books(self) -> None:
-        close(self.store, self.run)
+        """Report, books and certificate."""
+        if self._first("books"):
+            self.collect()
+            close(self.store, self.run)
 
-    def scan_messages(self) -> None:
-        """One sequential scan of the messages of the run's month."""
-        self.store.execute("SET LOCAL enable_indexscan = off; SET LOCAL enable_bitmapscan = off")
-        self.store.execute(
-            "SELECT state, count(*) FROM messages WHERE run_id = %s AND run_at = %s GROUP BY 1",
-            [self.run.run_id, self.run.run_at],
-        ).fetchall()
+    def recipients(self) -> int:
+        """How many people the frozen audience has."""
+        row = self.store.execute("SELECT count(*) FROM recipients WHERE run_id = %s", [self.run.run_id]).fetchone()
         self.store.commit()
+        return int(row[0]) if row else 0
+
+    def remove(self) -> None:
+        """Take the run's rows off the line again and close the connections, so that the next run meets empty queues."""
+        with self.line.cursor() as cursor:
+            for line_no in self.run.lines:
+                cursor.execute(f"DELETE FROM {queue_table(line_no)} WHERE app_etc2 LIKE %s", (f"{self.run.run_id}.%",))
+        self.line.commit()
+        self.line.close()
+        self.store.close()
+
+    def _reload(self) -> None:
+        self.run = runs.load(self.store, self.run.run_id)
+
+    def _first(self, stage: str) -> bool:
+        first = stage not in self._done
+        self._done.add(stage)
+        return first
+
+
+class Dispatchers:
+    """Processes that stand ready like Airflow's workers: connected, with everything imported."""
+
+    def __init__(self, count: int = CONNECTIONS) -> None:
+        self.count = count
+        self._pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_connect_worker)
+        self.run(time.sleep, [0.5] * count)  # starts them all
+
+    def run(self, work: Callable[[Any], object], arguments: list[Any]) -> None:
+        """``work`` once for each argument, in whichever process is free, in order."""
+        for _ in self._pool.map(work, arguments):
+            pass
+
+    def dispatch(self, campaign: Campaign) -> None:
+        """Hand over all chunks of a campaign."""
+        self.run(_dispatch_in_worker, [(campaign.run.tenant_id, campaign.run.run_id, n) for n in campaign.chunks])
+
+    def close(self) -> None:
+        """End the processes."""
+        self._pool.shutdown()
+
+
+_line: MySQLdb.Connection
+
+
+def _connect_worker() -> None:
+    global _line
+    _line = connect_line(settings().line_url)
+
+
+def worker_line() -> MySQLdb.Connection:
+    """The line connection of this dispatcher process."""
+    return _line
+
+
+def _dispatch_in_worker(chunk: tuple[int, int, int]) -> None:
+    tenant, run_id, number = chunk
+    # as the task does: a store connection for each chunk
+    with connect(settings().store_url, tenant) as store:
+        dispatch_chunk(store, _line, runs.load(store, run_id), key_ring(settings().keyring), number)
