@@ -1,0 +1,1 @@
+"""A folder of DAGs that only the benchmarks' own Airflow has: the shape of a campaign with nothing in it."""

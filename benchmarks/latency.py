@@ -1,0 +1,57 @@
+"""Row 6: what a campaign of ten people takes through Airflow, beside a DAG of the same shape that does nothing."""
+
+import time
+
+from benchmarks.airflow_home import Course, OwnAirflow, middle, own_airflow
+from benchmarks.measure import SEED, Bench, Measured
+from include.embedded.state import Level
+from sandbox.customers import generate
+
+NEEDS = Level.databases
+RECIPIENTS = 10
+RUNS = 5
+EMPTY_DAG = "bench_empty_campaign"
+DAG_SECONDS = 120.0
+
+
+def measure(bench: Bench) -> list[Measured]:
+    """Runs of both by turns; the medians count."""
+    customers = bench.folder / "ten.csv"
+    generate(customers, RECIPIENTS, SEED, dirt=False)
+    ours: list[Course] = []
+    empty: list[Course] = []
+    with own_airflow(bench) as airflow:
+        campaign = airflow.apply("bench-ten", customers, bench.folder)
+        _wait_for_empty(airflow)
+        for dag_id in (EMPTY_DAG, campaign):
+            airflow.run(dag_id)
+        for _ in range(3 if bench.small else max(RUNS, bench.repeats)):
+            empty.append(airflow.run(EMPTY_DAG))
+            ours.append(airflow.run(campaign))
+    chosen, limit = middle(ours), middle(empty)
+    return [
+        Measured.at_most(
+            "10-recipient campaign through Airflow",
+            chosen.seconds,
+            limit.seconds,
+            1.5,
+            against="an empty DAG of the same shape",
+            rows=RECIPIENTS,
+            note=_lost(chosen, limit),
+        )
+    ]
+
+
+def _wait_for_empty(airflow: OwnAirflow) -> None:
+    limit = time.monotonic() + DAG_SECONDS
+    while not airflow.has(EMPTY_DAG):
+        if time.monotonic() > limit:
+            raise TimeoutError(f"Airflow has not parsed {EMPTY_DAG} in {DAG_SECONDS:.0f} s")
+        time.sleep(0.5)
+
+
+def _lost(ours: Course, empty: Course) -> str:
+    """How much longer each task runs than its empty twin, from start to end."""
+    bare = {task.task_id: task.ended - task.started for task in empty.tasks}
+    shown = (f"{task.task_id} {task.ended - task.started - bare[task.task_id]:+.1f}" for task in ours.tasks)
+    return f"seconds beside the empty task: {', '.join(shown)}"
