@@ -1,12 +1,12 @@
 """The campaign store: PostgreSQL, as the application role, bound to one tenant."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-import psycopg
 from airflow.sdk import BaseHook
 
-from include.store import connect
+if TYPE_CHECKING:
+    import psycopg
 
 
 class CampaignStoreHook(BaseHook):
@@ -38,11 +38,13 @@ class CampaignStoreHook(BaseHook):
         """The connection as ``postgresql://…``."""
         return database_url("postgresql", self.get_connection(self.store_conn_id), 5432)
 
-    def get_conn(self, tenant_id: int | None = None) -> psycopg.Connection:
+    def get_conn(self, tenant_id: int | None = None) -> "psycopg.Connection":
         """A connection that sees ``tenant_id`` and the tenants below it; ``None`` for the platform role.
 
         :raises Unavailable: the store does not answer.
         """
+        from include.store import connect
+
         return connect(self.get_url(), tenant_id)
 
     def test_connection(self) -> tuple[bool, str]:

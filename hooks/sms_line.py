@@ -1,12 +1,13 @@
 """The SMS line: the carrier agents' MySQL or MariaDB."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook
-from MySQLdb.connections import Connection
 
 from hooks.campaign_store import database_url
-from include.delivery.line_connection import connect_line
+
+if TYPE_CHECKING:
+    from MySQLdb.connections import Connection
 
 
 class SmsLineHook(BaseHook):
@@ -38,11 +39,13 @@ class SmsLineHook(BaseHook):
         """The connection as ``mysql://…``."""
         return database_url("mysql", self.get_connection(self.line_conn_id), 3306)
 
-    def get_conn(self) -> Connection:
+    def get_conn(self) -> "Connection":
         """A connection of its own: named locks and transactions live and die with it.
 
         :raises Unavailable: the server does not answer.
         """
+        from include.delivery.line_connection import connect_line
+
         return connect_line(self.get_url())
 
     def test_connection(self) -> tuple[bool, str]:

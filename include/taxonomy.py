@@ -20,14 +20,12 @@ import MySQLdb
 import psycopg
 
 from include.errors import BongsuError, HandOverError, Refused, Unavailable
-from include.taxonomy_codes import CONNECT_TEXTS, LINE, STORE, Kind, Rule
+from include.taxonomy_codes import CONNECT_TEXTS, LINE, RETRIES, STORE, Kind, Rule
 
 __all__ = ["PAUSES", "RETRIES", "Kind", "Verdict", "attempt_of", "classify", "scrub", "without_values"]
 
 MINUTE = 60.0
 OUTAGE_PAUSE = 15 * MINUTE
-RETRIES = 24
-"""Times a task is tried again at most: 24 pauses of 15 minutes are the six hours of an outage."""
 PAUSES: dict[Kind, tuple[float, ...]] = {
     Kind.network: (30.0, 2 * MINUTE, 5 * MINUTE, 15 * MINUTE),
     Kind.contention: (30.0, 2 * MINUTE, 5 * MINUTE, 15 * MINUTE),

@@ -8,6 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+RETRIES = 24
+"""Times a task is tried again at most: 24 pauses of 15 minutes are the six hours of an outage."""
+
 
 class Kind(StrEnum):
     """How an error is treated."""

@@ -4,10 +4,7 @@ from dataclasses import asdict
 
 from airflow.sdk import Context
 
-from include.campaigns import runs
 from include.errors import HandOverError
-from include.reporting.books import close
-from include.reporting.report import load_report, render_report
 from operators.stage import StageOperator
 
 
@@ -18,6 +15,10 @@ class AggregateResultsOperator(StageOperator):
     """
 
     def work(self, context: Context) -> dict[str, int]:
+        from include.campaigns import runs
+        from include.reporting.books import close
+        from include.reporting.report import load_report, render_report
+
         with self.opened_run() as (store, run):
             try:
                 with runs.stage(store, run, "aggregate_results") as stage:

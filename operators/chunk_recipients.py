@@ -2,8 +2,6 @@
 
 from airflow.sdk import Context
 
-from include.campaigns import runs
-from include.delivery.chunks import plan_chunks
 from operators.stage import StageOperator
 
 
@@ -11,6 +9,9 @@ class ChunkRecipientsOperator(StageOperator):
     """Plans the chunks once and returns their numbers, over which the dispatch is mapped."""
 
     def work(self, context: Context) -> list[int]:
+        from include.campaigns import runs
+        from include.delivery.chunks import plan_chunks
+
         with self.opened_run() as (store, run), runs.stage(store, run, "chunk_recipients") as stage:
             numbers = plan_chunks(store, run)
             stage.counts = {"chunks": len(numbers)}

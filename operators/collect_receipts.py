@@ -1,15 +1,16 @@
 """Stage 6, deferrable: results from the line's tables, without a worker slot while waiting."""
 
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from airflow.sdk import Context
 
-from include.campaigns import runs
-from include.delivery.line_schema import queue_table
-from include.delivery.receipts import Collected, collect, expire, window_closes
 from include.settings import settings
-from operators.receipt_trigger import ReceiptTrigger
 from operators.stage import StageOperator
+
+if TYPE_CHECKING:
+    from include.campaigns.runs import Run
+    from include.delivery.receipts import Collected
 
 STALLED_SECONDS = 60.0
 """Pause when the line has nothing more to say although messages are open: rows may still be on their way."""
@@ -22,6 +23,9 @@ class CollectReceiptsOperator(StageOperator):
     """
 
     def work(self, context: Context) -> dict[str, int]:
+        from include.campaigns import runs
+        from include.delivery.receipts import collect, expire, window_closes
+
         with self.opened_run() as (store, run), runs.stage(store, run, "collect_receipts", shared=True) as stage:
             with self.opened_line() as line:
                 found = collect(store, line, run)
@@ -43,7 +47,10 @@ class CollectReceiptsOperator(StageOperator):
             self._wait(run, found, closes)
         return stage.counts
 
-    def _wait(self, run: runs.Run, found: Collected, closes: datetime) -> None:
+    def _wait(self, run: "Run", found: "Collected", closes: datetime) -> None:
+        from include.delivery.line_schema import queue_table
+        from operators.receipt_trigger import ReceiptTrigger
+
         left = max(closes - datetime.now(UTC), timedelta(seconds=1))
         poll = settings().poll_seconds
         self.defer(

@@ -2,8 +2,6 @@
 
 from airflow.sdk import Context
 
-from include.audience.freeze import freeze
-from include.campaigns import runs
 from operators.stage import StageOperator
 
 
@@ -14,6 +12,9 @@ class DedupeTargetsOperator(StageOperator):
     """
 
     def work(self, context: Context) -> dict[str, int]:
+        from include.audience.freeze import freeze
+        from include.campaigns import runs
+
         with self.opened_run() as (store, run), runs.stage(store, run, "dedupe_targets") as stage:
             found = freeze(store, run)
             stage.worked = not found.already

@@ -4,9 +4,6 @@ from typing import Any
 
 from airflow.sdk import Context
 
-from include.campaigns import runs
-from include.delivery.chunks import load_chunk
-from include.delivery.dispatch import dispatch_chunk
 from operators.stage import StageOperator
 
 
@@ -29,6 +26,10 @@ class DispatchChunkOperator(StageOperator):
         self.test_line = test_line
 
     def work(self, context: Context) -> dict[str, int]:
+        from include.campaigns import runs
+        from include.delivery.chunks import load_chunk
+        from include.delivery.dispatch import dispatch_chunk
+
         with self.opened_run() as (store, run):
             chunk = load_chunk(store, run, int(self.chunk_no))
             context["chunk_label"] = chunk.label  # type: ignore[typeddict-unknown-key]  # Airflow's way to name a mapped task

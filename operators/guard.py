@@ -7,9 +7,6 @@ from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowSkipException
 
 from hooks.campaign_store import CampaignStoreHook
-from include.campaigns import runs
-from include.campaigns.guard import Stop, decide
-from include.campaigns.guarding import load_facts, record_override
 from include.settings import settings
 from operators.retries import explained
 
@@ -45,6 +42,10 @@ class GuardOperator(BaseOperator):
             return self._decide(context)
 
     def _decide(self, context: Context) -> dict[str, int]:
+        from include.campaigns import runs
+        from include.campaigns.guard import Stop, decide
+        from include.campaigns.guarding import load_facts, record_override
+
         dag_run, params = context["dag_run"], context["params"]
         test_send = bool(params.get("test_send"))
         with CampaignStoreHook(self.store_conn_id).get_conn(self.tenant_id) as store:

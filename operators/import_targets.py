@@ -4,8 +4,6 @@ from dataclasses import asdict
 
 from airflow.sdk import Context
 
-from include.audience.staging import import_targets
-from include.campaigns import runs
 from operators.stage import StageOperator
 
 SAY_EVERY = 100_000
@@ -19,6 +17,9 @@ class ImportTargetsOperator(StageOperator):
     """
 
     def work(self, context: Context) -> dict[str, int]:
+        from include.audience.staging import import_targets
+        from include.campaigns import runs
+
         with self.opened_run() as (store, run), runs.stage(store, run, "import_targets") as stage:
             if run.frozen_at is not None:
                 stage.worked = False

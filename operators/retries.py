@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Context, RetryDecision, RetryPolicy
 from airflow.sdk.exceptions import (
@@ -22,7 +22,10 @@ from airflow.sdk.exceptions import (
 )
 
 from include.settings import settings
-from include.taxonomy import NOBODY_NEEDED, RETRIES, Kind, Verdict, attempt_of, classify, scrub
+from include.taxonomy_codes import RETRIES
+
+if TYPE_CHECKING:
+    from include.taxonomy import Verdict
 
 FIRST_PAUSE = 30.0
 """The first pause after a lost connection as the taxonomy has it; the setting of the first pause scales them all."""
@@ -33,8 +36,10 @@ def pace() -> float:
     return settings().retry_seconds / FIRST_PAUSE
 
 
-def verdict_on(error: BaseException) -> Verdict:
+def verdict_on(error: BaseException) -> "Verdict":
     """The verdict on any error of a task: Airflow's own, and all that the taxonomy knows."""
+    from include.taxonomy import NOBODY_NEEDED, Kind, Verdict, classify
+
     if isinstance(error, AirflowRuntimeError):
         said = error.error.error
         if said in (ErrorType.API_SERVER_ERROR, ErrorType.GENERIC_ERROR):
@@ -71,6 +76,8 @@ class TryAgainLater(RetryPolicy):
         self, exception: BaseException, try_number: int, max_tries: int, context: Context | None = None
     ) -> RetryDecision:
         """Retry with the pause of the error's kind, or fail when it is permanent or the pauses are used up."""
+        from include.taxonomy import attempt_of
+
         verdict, attempt = verdict_on(exception), attempt_of(try_number, max_tries, self.retries)
         pause, reason = verdict.pause(attempt, pace()), verdict.sentence(attempt, pace=pace())
         if pause is None:
@@ -92,6 +99,9 @@ def explained(operator: Any, context: Context) -> Iterator[None]:
     """Say in one line of the task's log what an error means before Airflow shows its traceback, which is rid of the
     values that servers quote.
     """
+    # before there is an error: a machine that is full may not be able to import any more
+    from include.taxonomy import attempt_of, scrub
+
     try:
         yield
     except AirflowSkipException:

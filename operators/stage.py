@@ -4,19 +4,22 @@ from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import psycopg
 from airflow.sdk import BaseOperator, Context
-from MySQLdb.connections import Connection
 
 from hooks.campaign_store import CampaignStoreHook
 from hooks.sms_line import SmsLineHook
-from include.campaigns import runs
 from include.errors import Refused
-from include.privacy.cipher import KeyRing, key_ring
 from include.settings import settings
 from operators.retries import explained
+
+if TYPE_CHECKING:
+    import psycopg
+    from MySQLdb.connections import Connection
+
+    from include.campaigns.runs import Run
+    from include.privacy.cipher import KeyRing
 
 
 class StageOperator(BaseOperator):
@@ -69,13 +72,17 @@ class StageOperator(BaseOperator):
         return SmsLineHook(self.line_conn_id)
 
     @property
-    def key_ring(self) -> KeyRing:
+    def key_ring(self) -> "KeyRing":
         """The keys of this installation."""
+        from include.privacy.cipher import key_ring
+
         return key_ring(settings().keyring)
 
     @contextmanager
-    def opened_run(self) -> Iterator[tuple[psycopg.Connection, runs.Run]]:
+    def opened_run(self) -> "Iterator[tuple[psycopg.Connection, Run]]":
         """The store, as the stage's tenant, and the run. A refusal is written on the run before it fails the task."""
+        from include.campaigns import runs
+
         with self.store_hook.get_conn(self.tenant_id) as store:
             run = runs.load(store, int(self.run_id))
             try:
@@ -86,7 +93,7 @@ class StageOperator(BaseOperator):
                 raise
 
     @contextmanager
-    def opened_line(self) -> Iterator[Connection]:
+    def opened_line(self) -> "Iterator[Connection]":
         """A connection to the SMS line."""
         line = self.line_hook.get_conn()
         try:

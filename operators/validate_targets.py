@@ -2,8 +2,6 @@
 
 from airflow.sdk import Context
 
-from include.audience.gate import rejections, run_gate
-from include.campaigns import runs
 from include.errors import Refused
 from include.settings import settings
 from operators.stage import StageOperator
@@ -17,6 +15,9 @@ class ValidateTargetsOperator(StageOperator):
     """
 
     def work(self, context: Context) -> dict[str, int]:
+        from include.audience.gate import rejections, run_gate
+        from include.campaigns import runs
+
         with self.opened_run() as (store, run), runs.stage(store, run, "validate_targets") as stage:
             if run.frozen_at is not None:
                 stage.worked = False

@@ -1,4 +1,6 @@
-"""Writes the campaigns of the manifests as a user of dag-factory would; ``python -m benchmarks.dag_factory.write FOLDER``.
+"""Writes the campaigns of the manifests into FOLDER as a user of dag-factory would.
+
+``python -m benchmarks.dag_factory.write FOLDER``, in a process of its own because it imports Airflow.
 
 What all campaigns share stands in the file's ``default`` block, as its documentation advises; that is faster, too.
 """

@@ -10,7 +10,6 @@ from pathlib import Path
 from include.audience.columns import ColumnPlan, resolve_columns
 from include.audience.table import Table
 from include.audience.text import TextTable
-from include.audience.xlsx import WorkbookTable
 from include.errors import MalformedFile, Refused
 
 __all__ = ["ColumnPlan", "Table", "open_table", "resolve_columns"]
@@ -39,6 +38,9 @@ def open_table(
     if not head:
         raise MalformedFile(path.name, None, "it is empty", "It needs a header row and a row for each recipient")
     if head.startswith(_ZIP):
+        # openpyxl brings numpy: 0.1 s and 30 MB that most files do not need
+        from include.audience.xlsx import WorkbookTable
+
         return WorkbookTable(path, sheet)
     if head.startswith(_OLE):
         raise _old_workbook(path)
