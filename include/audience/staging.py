@@ -11,11 +11,12 @@ from hashlib import blake2b
 
 import psycopg
 
-from include.audience.columns import ColumnPlan, resolve_columns
+from include.audience.columns import PHONE, ColumnPlan, resolve_columns
 from include.audience.phones import normalise
 from include.audience.reader import open_table
 from include.campaigns.runs import Run
 from include.messages.plan import MessagePlan, Problem
+from include.messages.template import clean
 from include.privacy.cipher import INDEX_BYTES, Cipher, KeyRing
 from include.privacy.mask import mask_phone, mask_text
 from include.queries import query
@@ -39,6 +40,7 @@ class RowReader:
 
     :param columns: the file's columns and their variables.
     :param watched: the columns whose empty cells the gate counts.
+    :ivar sealed: the variables of a payload in their order, the phone number first: what the message uses and no more.
     """
 
     def __init__(
@@ -49,6 +51,8 @@ class RowReader:
         self._consent = self._names.get("consent")
         self._watched = [(columns.index(name), 1 << bit) for bit, name in enumerate(watched)]
         self._plan, self._key, self._seal_many = plan, ring.index_key, cipher.seal_many
+        self.sealed = [PHONE, *(name for name in plan.variables if name in self._names and name != PHONE)]
+        self._sealed = [self._names[name] for name in self.sealed]
 
     def stage(self, first_row: int, rows: list[list[str]]) -> Iterator[tuple[object, ...]]:
         """The staging rows of a batch, in order; ``first_row`` numbers the first."""
@@ -77,7 +81,7 @@ class RowReader:
                 continue
             index = blake2b(number.encode(), digest_size=INDEX_BYTES, key=key).digest()
             heads.append((row_no, blanks, agreed, kind, index, None, None, None, None))
-            payloads.append(SEPARATOR.join(row).encode())
+            payloads.append(SEPARATOR.join([clean(row[place]) for place in self._sealed]).encode())
         for head, payload in zip(heads, self._seal_many(payloads), strict=True):
             yield (*head[:5], payload, *head[5:])
 
@@ -99,8 +103,7 @@ def import_targets(
         run.audience_file, encoding=audience.encoding, delimiter=audience.delimiter, sheet=audience.sheet
     )
     resolved = resolve_columns(table.header, audience.columns)
-    columns = list(resolved.variables)
-    plan = MessagePlan(message.text, message.subject, message.allow_lms, columns)
+    plan = MessagePlan(message.text, message.subject, message.allow_lms, resolved.variables)
     watched = [] if run.test_send else list(audience.gate.max_null_share)
     reader = RowReader(resolved, plan, ring, ring.cipher(run.key), watched)
     done = 0
@@ -113,7 +116,7 @@ def import_targets(
                     copy.write_row(staged)
                 done += len(rows)
                 progress(done)
-        values = {"tenant": run.tenant_id, "run": run.run_id, "columns": columns}
+        values = {"tenant": run.tenant_id, "run": run.run_id, "columns": reader.sealed}
         store.execute(query("audience/stage_replace"), values)
         found = store.execute(query("audience/stage_store"), values)
         assert found.rowcount == done

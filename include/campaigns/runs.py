@@ -31,7 +31,7 @@ class Run:
 
     :param run_at: when it began, UTC; the month of its messages.
     :param lines: line numbers that its chunks go round, in order.
-    :param columns: variable names in the order of the values in a payload; set by the import.
+    :param columns: variable names in the order of the values in a payload, the phone number first; set by the import.
     :param frozen_at: when its audience was frozen; nobody is added after that.
     """
 

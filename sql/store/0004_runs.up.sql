@@ -26,7 +26,7 @@ CREATE TABLE runs (
 );
 COMMENT ON COLUMN runs.spec IS 'The definition as it was when the run began; an edit never changes a run under way.';
 COMMENT ON COLUMN runs.run_at IS 'When the run began; the month in which its messages are kept.';
-COMMENT ON COLUMN runs.columns IS 'Variable names in the order of the values inside payload_enc.';
+COMMENT ON COLUMN runs.columns IS 'Variable names in the order of the values inside payload_enc, the phone number first.';
 CREATE INDEX runs_campaign ON runs (campaign_id, run_id DESC);
 CALL bongsu.protect('runs');
 
@@ -58,7 +58,8 @@ CREATE TABLE staged_targets (
 );
 COMMENT ON TABLE staged_targets IS 'Rows of an imported file before anything is decided; emptied when the run is finished.';
 COMMENT ON COLUMN staged_targets.blanks IS 'Bit i set: the i-th column that the gate watches is blank.';
-COMMENT ON COLUMN staged_targets.payload_enc IS 'The row''s values joined by U+001F, the phone number normalised, as AES-256-GCM.';
+COMMENT ON COLUMN staged_targets.payload_enc IS
+    'Phone number, normalised, and the values that the message uses, cleaned, joined by U+001F, as AES-256-GCM.';
 CALL bongsu.protect('staged_targets');
 
 CREATE TABLE exclusions (

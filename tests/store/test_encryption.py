@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from include.audience.staging import SEPARATOR
 from include.privacy.cipher import KeyRing, KeyRingError
 from include.reporting.books import close
 from tests.store.conftest import Make
@@ -51,6 +52,17 @@ def test_equal_values_have_different_ciphertexts_and_one_index(make: Make) -> No
     assert len({index for index, _ in rows}) == 1
     assert len({sealed for _, sealed in rows}) == 2
     assert rows[0][0] == campaign.ring.blind_index("01011112222")
+
+
+def test_only_what_the_message_uses_is_sealed_cleaned(make: Make) -> None:
+    rows = [("010-1111-2222", "김\u00a0 철수\n", "부산\t해운대구", "1990-01-01", "x")]
+    header = ("phone", "name", "region", "birthday", "note")
+    campaign = make(rows, header=header, text="[{{region}}] {{name}}님 {{coupon|없음}}", purpose="informational")
+    campaign.import_()
+    assert campaign.run.columns == ["phone", "region", "name"]
+    sealed = campaign.value("SELECT payload_enc FROM staged_targets WHERE run_id = %s", campaign.run.run_id)
+    opened = campaign.ring.cipher(campaign.run.key).open(sealed).decode()
+    assert opened.split(SEPARATOR) == ["01011112222", "부산 해운대구", "김  철수 "]
 
 
 def test_rows_sealed_before_a_rotation_are_still_sent(make: Make, tmp_path: Path) -> None:
