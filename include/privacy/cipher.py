@@ -139,9 +139,13 @@ class KeyRing:
 
         return Cipher({number: derived(key) for number, key in self._keys.items()}, self._current, context)
 
-    def blind_index(self, value: str) -> bytes:
-        """Keyed BLAKE2b of ``value``, 16 bytes: equal values have equal indexes, and nothing else can be told."""
-        return blake2b(value.encode(), digest_size=INDEX_BYTES, key=self._index).digest()
+    def blind_index(self, value: str, domain: str = "") -> bytes:
+        """Keyed BLAKE2b of ``value``, 16 bytes: equal values have equal indexes, and nothing else can be told.
+
+        :param domain: what kind of value it is, at most 16 bytes; indexes of two domains never compare equal. The plain
+            domain is that of whole phone numbers.
+        """
+        return blake2b(value.encode(), digest_size=INDEX_BYTES, key=self._index, person=domain.encode()).digest()
 
     @property
     def index_key(self) -> bytes:

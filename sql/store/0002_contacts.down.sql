@@ -1,2 +1,3 @@
 -- Takes back 0002_contacts.up.sql.
-DROP TABLE suppressions, consents, contacts;
+DROP TABLE suppressions, consents, contact_tags, contacts;
+DROP FUNCTION bongsu.keep_contact_tags;

@@ -56,6 +56,16 @@ def tenant_tables(databases: Databases) -> list[str]:
     return [table.name for table in tables(databases) if table.owned and not table.partition]
 
 
+def test_a_view_asks_as_the_one_who_reads(databases: Databases) -> None:
+    with databases.owner() as owner:
+        views = owner.execute(
+            "SELECT relname, coalesce('security_invoker=true' = ANY (reloptions), false) FROM pg_class c "
+            "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE relkind = 'v' AND nspname IN ('public', 'bongsu')"
+        ).fetchall()
+    assert ("message_states", True) in views
+    assert all(invoker for _, invoker in views)
+
+
 class Rows:
     """Puts a real row of a tenant into any table, with values made up from the catalog."""
 
@@ -174,7 +184,7 @@ def test_a_tenant_reaches_no_row_of_another(databases: Databases, rows: Rows) ->
                 try:
                     assert store.execute(statement).rowcount == 0, table
                 except InsufficientPrivilege:
-                    assert table in ("tenants", "audit_log", "kill_switches")
+                    assert table in ("tenants", "audit_log", "kill_switches", "contact_tags")
                 store.rollback()
             values = {
                 key: Json(value) if isinstance(value, dict) else value
