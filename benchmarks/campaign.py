@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Self
@@ -167,8 +168,8 @@ class Dispatchers:
 
     def __init__(self, count: int = CONNECTIONS) -> None:
         self.count = count
-        self._pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_connect_worker)
-        self.run(time.sleep, [0.5] * count)  # starts them all
+        self._pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"))
+        self.run(_warm_up, [0.5] * count)
 
     def run(self, work: Callable[[Any], object], arguments: list[Any]) -> None:
         """``work`` once for each argument, in whichever process is free, in order."""
@@ -184,21 +185,24 @@ class Dispatchers:
         self._pool.shutdown()
 
 
-_line: MySQLdb.Connection
+def _warm_up(seconds: float) -> None:
+    """Keeps a process busy for so long that each of the others gets a call, too."""
+    worker_line()
+    time.sleep(seconds)
 
 
-def _connect_worker() -> None:
-    global _line
-    _line = connect_line(settings().line_url)
-
-
+@cache
 def worker_line() -> MySQLdb.Connection:
-    """The line connection of this dispatcher process."""
-    return _line
+    """The line connection of this process."""
+    return connect_line(settings().line_url)
+
+
+@cache
+def _worker_store(tenant: int) -> psycopg.Connection:
+    return connect(settings().store_url, tenant)
 
 
 def _dispatch_in_worker(chunk: tuple[int, int, int]) -> None:
     tenant, run_id, number = chunk
-    # as the task does: a store connection for each chunk
-    with connect(settings().store_url, tenant) as store:
-        dispatch_chunk(store, _line, runs.load(store, run_id), key_ring(settings().keyring), number)
+    store = _worker_store(tenant)
+    dispatch_chunk(store, worker_line(), runs.load(store, run_id), key_ring(settings().keyring), number)

@@ -6,6 +6,7 @@ import psycopg
 from psycopg import sql
 
 from benchmarks.campaign import Campaign, Dispatchers, worker_line
+from include.delivery.line import queue_row
 from include.delivery.line_schema import queue_table
 from include.queries import query
 from sandbox.customers import HEADER
@@ -48,7 +49,7 @@ class FinishedRows:
                 file = folder / f"{number}.tsv"
                 with file.open("w", encoding="utf-8", newline="") as target:
                     for row in cursor.fetchall():
-                        target.write("\t".join("\\N" if value is None else value for value in row) + "\n")
+                        target.write(queue_row(*row))
                 self.files.append((_limit_table(line_no), str(file)))
         campaign.line.commit()
 
@@ -99,6 +100,6 @@ def scan_messages(campaign: Campaign) -> None:
     with campaign.store.transaction():
         campaign.store.execute("SET LOCAL enable_indexscan = off; SET LOCAL enable_bitmapscan = off")
         campaign.store.execute(
-            "SELECT state, count(*) FROM messages WHERE run_id = %s AND run_at = %s GROUP BY 1",
+            "SELECT outcome, count(*) FROM messages WHERE run_id = %s AND run_at = %s GROUP BY 1",
             [campaign.run.run_id, campaign.run.run_at],
         ).fetchall()

@@ -7,6 +7,7 @@ import statistics
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import psycopg
 
@@ -54,7 +55,7 @@ def importing(bench: Bench) -> list[Measured]:
     ours, limit = [], []
     with owner() as connection:
         for campaign in campaigns(bench):
-            limit.append(bench.seconds(lambda: limits.copy_file(connection, file)))
+            limit.append(bench.seconds(partial(limits.copy_file, connection, file)))
             ours.append(bench.seconds(campaign.import_and_freeze))
     seconds, copying = statistics.median(ours[1:]), statistics.median(limit[1:])
     keep_seconds(bench, "import", seconds)
@@ -81,9 +82,9 @@ def dispatching(bench: Bench) -> list[Measured]:
         for campaign in campaigns(bench):
             campaign.import_and_freeze()
             people = campaign.recipients()
-            ours.append(people / bench.seconds(lambda: campaign.dispatch(processes)))
+            ours.append(people / bench.seconds(partial(campaign.dispatch, processes)))
             finished = limits.FinishedRows(campaign)
-            limit.append(people / bench.seconds(lambda: finished.load(processes)))
+            limit.append(people / bench.seconds(partial(finished.load, processes)))
             finished.remove()
     finally:
         processes.close()
@@ -112,7 +113,7 @@ def collecting(bench: Bench) -> list[Measured]:
         for campaign in campaigns(bench):
             campaign.deliver()
             people = campaign.recipients()
-            limit.append(bench.seconds(lambda: limits.read_and_copy(connection, campaign)))
+            limit.append(bench.seconds(partial(limits.read_and_copy, connection, campaign)))
             ours.append(bench.seconds(campaign.collect))
     seconds = statistics.median(ours[1:])
     keep_seconds(bench, "collect", seconds)
@@ -136,7 +137,7 @@ def books(bench: Bench) -> list[Measured]:
         campaign.collect()
         people = campaign.recipients()
         limits.scan_messages(campaign)
-        limit.append(bench.seconds(lambda: limits.scan_messages(campaign)))
+        limit.append(bench.seconds(partial(limits.scan_messages, campaign)))
         ours.append(bench.seconds(campaign.close_books))
     seconds = statistics.median(ours[1:])
     keep_seconds(bench, "books", seconds)

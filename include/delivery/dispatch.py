@@ -14,7 +14,6 @@ The protocol (design: exactly once, provably), with what a crash at each point l
 People who refused between the freeze and this moment are withdrawn with the claim, never after the marker.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import MySQLdb
@@ -24,11 +23,12 @@ from include.audience.staging import SEPARATOR
 from include.campaigns.runs import Run
 from include.crashpoints import CrashPoint, reach
 from include.delivery.chunks import Chunk, load_chunk
-from include.delivery.line import Line, Message
-from include.errors import HandOverError
+from include.delivery.line import Line, queue_row
+from include.errors import HandOverError, Unavailable
 from include.messages.plan import MessagePlan
 from include.privacy.cipher import KeyRing
 from include.queries import query
+from include.store import SET_AGAINST_SET
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def dispatch_chunk(
         if handed_over is None:
             _claim(store, run, chunk)
             reach(CrashPoint.after_claim)
-            handed_over = line.hand_over(chunk, _messages(store, run, ring, chunk))
+            handed_over = line.hand_over(chunk, _queue_rows(store, run, ring, chunk))
     accepted, withdrawn = _accept(store, run, chunk, handed_over)
     return Dispatched(accepted, withdrawn, already)
 
@@ -77,28 +77,34 @@ def _claim(store: psycopg.Connection, run: Run, chunk: Chunk) -> None:
         **chunk.key,
         "tenant": run.tenant_id,
         "run_at": run.run_at,
-        "line": chunk.line_no,
         "channel": spec.message.channel,
         "advertising": spec.purpose == "advertising",
     }
-    with store.transaction():
-        store.execute(query("delivery/claim"), values)
-        store.execute(query("delivery/withdraw"), values)
+    try:
+        with store.transaction():
+            store.execute(query("delivery/claim"), values)
+            store.execute(query("delivery/withdraw"), values)
+    except psycopg.errors.UniqueViolation as error:
+        # only a try that has lost its chunk lock, with its connection, can meet another one's claim
+        raise Unavailable(f"Chunk {chunk.chunk_no} is being claimed by another try. Trying again.") from error
 
 
-def _messages(store: psycopg.Connection, run: Run, ring: KeyRing, chunk: Chunk) -> Iterator[Message]:
+def _queue_rows(store: psycopg.Connection, run: Run, ring: KeyRing, chunk: Chunk) -> list[str]:
     """The claimed messages of the chunk, opened and rendered, in the order of their recipients."""
     spec, columns = run.spec.message, run.columns or []
     plan = MessagePlan(spec.text, spec.subject, spec.allow_lms, columns)
-    phone = columns.index("phone")
-    unseal, render = ring.cipher(run.key).open, plan.render
+    phone, render, sender = columns.index("phone"), plan.render, spec.sender
     prefix = f"{run.run_id}.{chunk.hop}."
-    values = {**chunk.key, "run_at": run.run_at}
     with store.transaction(), store.cursor(binary=True) as cursor:
-        for recipient_no, payload in cursor.execute(query("delivery/claimed"), values):
-            row = unseal(payload).decode().split(SEPARATOR)
-            rendered = render(row)
-            yield Message(f"{prefix}{recipient_no}", row[phone], spec.sender, rendered)
+        store.execute(SET_AGAINST_SET)
+        claimed = cursor.execute(query("delivery/claimed"), {**chunk.key, "run_at": run.run_at}).fetchall()
+    opened = ring.cipher(run.key).open_many([sealed for _, _, sealed in claimed])
+    rows = []
+    for (recipient_no, kind, _), values in zip(claimed, opened, strict=True):
+        row = values.decode().split(SEPARATOR)
+        subject, text = render(kind, row)
+        rows.append(queue_row(row[phone], sender, subject, text, kind, f"{prefix}{recipient_no}"))
+    return rows
 
 
 def _accept(store: psycopg.Connection, run: Run, chunk: Chunk, handed_over: int) -> tuple[int, int]:

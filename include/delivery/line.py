@@ -6,9 +6,8 @@ insert to after the commit. Rows move on to monthly log tables, so the marker, n
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import NamedTuple
 
 import MySQLdb
 import MySQLdb.cursors
@@ -16,24 +15,20 @@ from MySQLdb.constants import CR, ER
 
 from include.crashpoints import CrashPoint, reach
 from include.delivery.chunks import Chunk
-from include.errors import Unavailable
-from include.messages.plan import Rendered
+from include.errors import HandOverError, Unavailable
 from include.queries import query
 
 LOCK_SECONDS = 120
 INSERT_ROWS = 1_000
 LOAD_FORBIDDEN = frozenset({ER.NOT_ALLOWED_COMMAND, 2068, 3948, 4166})
 """The server or the client library forbids LOAD DATA LOCAL (1148, 2068, 3948 on MySQL 8, 4166 on MariaDB)."""
-_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\\0"})
+FIELD, END, FIELDS_BETWEEN = "\x1f", "\x1e", 5
+"""What stands between the fields, what behind a row (``sql/queries/line/load.sql`` has them, too), fields but one."""
 
 
-class Message(NamedTuple):
-    """A message as the queue row needs it. ``key`` is ``<run>.<hop>.<recipient>``."""
-
-    key: str
-    number: str
-    sender: str
-    rendered: Rendered
+def queue_row(number: str, sender: str, subject: str | None, text: str, kind: str, key: str) -> str:
+    """A message as a line's file holds it; ``key`` is ``<run>.<hop>.<recipient>``."""
+    return f"{number}\x1f{sender}\x1f{subject or ''}\x1f{text}\x1f{kind}\x1f{key}\x1e"
 
 
 class Line:
@@ -56,13 +51,13 @@ class Line:
         self._connection.rollback()  # ends the snapshot of the read
         return int(row[0]) if row else None
 
-    def hand_over(self, chunk: Chunk, messages: Iterable[Message]) -> int:
+    def hand_over(self, chunk: Chunk, batch: Sequence[str]) -> int:
         """Insert marker and rows in one transaction; how many rows.
 
-        Everything is rendered before the table is locked. On any error nothing was handed over, unless the commit's
-        answer was lost: then the marker tells the next try.
+        On any error nothing was handed over, unless the commit's answer was lost: then the marker tells the next try.
+
+        :param batch: the chunk's messages, each made by :func:`queue_row`.
         """
-        batch = list(messages)
         with self._lock(self.table):
             try:
                 with self._connection.cursor() as cursor:
@@ -78,7 +73,7 @@ class Line:
                 raise
         return len(batch)
 
-    def _write(self, cursor: MySQLdb.cursors.Cursor, chunk: Chunk, batch: list[Message]) -> None:
+    def _write(self, cursor: MySQLdb.cursors.Cursor, chunk: Chunk, batch: Sequence[str]) -> None:
         try:
             self._load(cursor, chunk, batch)
         except MySQLdb.Error as error:
@@ -86,31 +81,26 @@ class Line:
                 raise
             self._insert(cursor, chunk, batch)
 
-    def _load(self, cursor: MySQLdb.cursors.Cursor, chunk: Chunk, batch: list[Message]) -> None:
+    def _load(self, cursor: MySQLdb.cursors.Cursor, chunk: Chunk, batch: Sequence[str]) -> None:
         """LOAD DATA from a file that exists in memory only: clear text never touches a disk."""
-        descriptor = os.memfd_create("bongsu-chunk")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8", newline="", closefd=False) as file:
-                file.writelines(_line(message) for message in batch)
-            path = f"/proc/self/fd/{descriptor}"
+        with os.fdopen(os.memfd_create("bongsu-chunk"), "wb") as file:
+            rows = "".join(batch)
+            if rows.count(FIELD) != FIELDS_BETWEEN * len(batch) or rows.count(END) != len(batch):
+                raise HandOverError("A message holds a control character that separates the fields; nothing was sent.")
+            file.write(rows.encode())
+            file.flush()
+            path = f"/proc/self/fd/{file.fileno()}"
             cursor.execute(query("line/load").format(table=self.table), {"file": path, "chunk": chunk_key(chunk)})
             if cursor.rowcount != len(batch):
                 # a warning turned into a lost or shortened row; the transaction has not been committed
                 raise MySQLdb.DataError(0, f"LOAD DATA took {cursor.rowcount} of {len(batch)} rows")
-        finally:
-            os.close(descriptor)
 
-    def _insert(self, cursor: MySQLdb.cursors.Cursor, chunk: Chunk, batch: list[Message]) -> None:
+    def _insert(self, cursor: MySQLdb.cursors.Cursor, chunk: Chunk, batch: Sequence[str]) -> None:
         """Multi-row INSERT, for servers that forbid LOAD DATA LOCAL."""
         group, statement = chunk_key(chunk), query("line/insert").format(table=self.table)
         for start in range(0, len(batch), INSERT_ROWS):
-            cursor.executemany(
-                statement,
-                [
-                    (m.number, m.sender, m.rendered.subject, m.rendered.text, m.rendered.kind, m.key, group)
-                    for m in batch[start : start + INSERT_ROWS]
-                ],
-            )
+            rows = batch[start : start + INSERT_ROWS]
+            cursor.executemany(statement, [(*row.removesuffix(END).split(FIELD), group) for row in rows])
 
     @contextmanager
     def _lock(self, name: str) -> Iterator[None]:
@@ -143,9 +133,3 @@ class Line:
 def chunk_key(chunk: Chunk) -> str:
     """``<run>.<hop>.<chunk>``, written on every queue row of the chunk."""
     return f"{chunk.run_id}.{chunk.hop}.{chunk.chunk_no}"
-
-
-def _line(message: Message) -> str:
-    kind, subject, text = message.rendered
-    shown = "\\N" if subject is None else subject.translate(_ESCAPES)
-    return f"{message.number}\t{message.sender}\t{shown}\t{text.translate(_ESCAPES)}\t{kind}\t{message.key}\n"

@@ -25,7 +25,7 @@ from include.messages.sizing import (
     encodable_size,
     unencodable,
 )
-from include.messages.template import MissingVariable, Template, clean
+from include.messages.template import Template, clean
 
 TEXT = "message.text"
 SUBJECT = "message.subject"
@@ -44,20 +44,11 @@ class Problem(NamedTuple):
     detail: str
 
 
-class Rendered(NamedTuple):
-    """A message as it is handed over; ``kind`` is ``S`` or ``L``, and an SMS has no subject."""
-
-    kind: str
-    subject: str | None
-    text: str
-
-
 class _Measure:
     """The size of one template for a row, without rendering it."""
 
     def __init__(self, template: Template, columns: Sequence[str], field: str) -> None:
         self.template, self.field = template, field
-        self.render = template.plan(columns)
         position = {name: index for index, name in enumerate(columns)}
         self.fixed = 0
         # For each variable in the audience: name, place in the row, how often it stands with a default (and
@@ -112,6 +103,8 @@ class MessagePlan:
         self._text = _Measure(Template.compile(text), columns, TEXT)
         # Without LMS the subject is never sent, and no row can fail because of it.
         self._subject = _Measure(Template.compile(subject), columns, SUBJECT) if subject and allow_lms else None
+        self._render_text = self._text.template.plan(columns)
+        self._render_subject = self._subject.template.plan(columns) if self._subject else _no_subject
         if self._text.fixed > self.limit:
             raise Refused(
                 f"{TEXT}: the fixed text alone is {self._text.fixed:,} bytes, the limit is {self.limit:,}. "
@@ -149,20 +142,17 @@ class MessagePlan:
             return Problem(SUBJECT, SUBJECT_TOO_LONG, f"{subject} bytes, the limit is {SUBJECT_BYTES}")
         return LMS
 
-    def render(self, row: Sequence[str]) -> Rendered:
-        """The message for a row that :meth:`decide` let through.
+    def render(self, kind: str, row: Sequence[str]) -> tuple[str | None, str]:
+        """Subject and text for a row that :meth:`decide` found to be of ``kind``; an SMS has no subject.
 
-        :raises MissingVariable: for a row that it did not.
+        :param row: values as they are stored: tidied, a blank one empty.
+        :raises MissingVariable: for a row that :meth:`decide` refuses.
         """
-        text = self._text.render(row)
-        size = self._text.size(row) if text is None else encodable_size(text)
-        if isinstance(size, Problem):
-            raise MissingVariable(size.field)
-        if text is None or size is None or size > self.limit:
-            raise Refused(f"{TEXT}: the row was not checked, or the campaign changed since it was")
-        if size <= SMS_BYTES:
-            return Rendered(SMS, None, text)
-        return Rendered(LMS, self._subject.render(row) if self._subject else None, text)
+        return self._render_subject(row) if kind == LMS else None, self._render_text(row)
+
+
+def _no_subject(row: Sequence[str]) -> None:
+    """An LMS may go without one."""
 
 
 def _fixed_size(literal: str, field: str) -> int:

@@ -19,6 +19,7 @@ from include.errors import BongsuError
 
 _VARIABLE = re.compile(r"\{\{([^{}]*)\}\}")
 _TO_SPACE = re.compile(r"[\x00-\x1f\x7f-\xa0\u2028\u2029\u202f]+")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _TO_NOTHING = re.compile(r"[\u200b\ufeff]+")
 
 
@@ -71,6 +72,9 @@ class Template:
     def compile(cls, text: str) -> "Template":
         """Compile ``text``; line ends are made ``\\n``, which counts one byte in an SMS."""
         text = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
+        if control := _CONTROL.search(text):
+            problem = f"the control character U+{ord(control[0]):04X}, which no message has"
+            raise TemplateError(text, control.start(), problem, "Remove it")
         parts: list[str | Variable] = []
         literal, end = "", 0
         for match in _VARIABLE.finditer(text):
@@ -111,38 +115,34 @@ class Template:
             out.append(value)
         return "".join(out)
 
-    def plan(self, columns: Sequence[str]) -> Callable[[Sequence[str]], str | None]:
-        """A function that renders a row whose values are positioned like ``columns``.
+    def plan(self, columns: Sequence[str]) -> Callable[[Sequence[str]], str]:
+        """A function that renders a row whose values are tidied (:func:`filled`) and positioned like ``columns``.
 
-        It gives ``None`` where :meth:`render` would raise :class:`MissingVariable`.
+        It raises :class:`MissingVariable` like :meth:`render`; so does this for a variable that no column has.
         """
         position = {name: index for index, name in enumerate(columns)}
         pieces: list[str] = []
-        slots: list[tuple[int, int, str | None]] = []  # place in pieces, place in the row, default
+        slots: list[tuple[int, int, str | None, str]] = []  # place in pieces, place in the row, default, name
         for part in self.parts:
             if isinstance(part, str):
                 pieces.append(part)
             elif part.name in position:
-                slots.append((len(pieces), position[part.name], part.default))
+                slots.append((len(pieces), position[part.name], part.default, part.name))
                 pieces.append("")
             elif part.default is None:
-                return lambda row: None
+                raise MissingVariable(part.name)
             else:
                 pieces.append(part.default)
         if not slots:
             text = "".join(pieces)
             return lambda row: text
 
-        def render(row: Sequence[str]) -> str | None:
+        def render(row: Sequence[str]) -> str:
             out = pieces.copy()
-            for place, column, default in slots:
-                value = row[column]
-                if not (value.isascii() and value.isprintable()):
-                    value = clean(value)
-                if not value or value.isspace():
-                    if default is None:
-                        return None
-                    value = default
+            for place, column, default, name in slots:
+                value = row[column] or default
+                if value is None:
+                    raise MissingVariable(name)
                 out[place] = value
             return "".join(out)
 

@@ -21,7 +21,7 @@ from psycopg.rows import class_row
 from include.audience.staging import SEPARATOR
 from include.campaigns.runs import Run, content_hash
 from include.errors import HandOverError
-from include.messages.plan import MessagePlan
+from include.messages.plan import MessagePlan, Problem
 from include.privacy.cipher import INDEX_BYTES, KeyRing
 from include.queries import query
 from include.store import SET_AGAINST_SET
@@ -176,7 +176,10 @@ def _expect(store: psycopg.Connection, ring: KeyRing, run: Run) -> str | None:
                     continue
                 row = unseal(sealed).decode().split(SEPARATOR)
                 number = ring.blind_index(row[phone])
-                copy.write_row((last, number, _message(key, *plan.render(row), message.sender)))
+                kind = plan.decide(row)
+                if isinstance(kind, Problem):
+                    raise HandOverError(f"Recipient {last} of run {run.run_id} has no message: {kind.reason}.")
+                copy.write_row((last, number, _message(key, kind, *plan.render(kind, row), message.sender)))
                 if last // HASH_BLOCK != block_no:
                     if block_no >= 0:
                         whole.update(block.digest())

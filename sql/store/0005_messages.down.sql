@@ -1,3 +1,4 @@
 -- Takes back 0005_messages.up.sql.
 DROP FUNCTION bongsu.ensure_month;
+DROP VIEW message_states;
 DROP TABLE message_events, messages;

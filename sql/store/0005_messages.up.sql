@@ -6,19 +6,28 @@ CREATE TABLE messages (
     recipient_no  integer NOT NULL,
     run_id        bigint NOT NULL,
     run_at        timestamptz NOT NULL,
-    hop           smallint NOT NULL,
-    line_no       smallint NOT NULL,
     chunk_no      integer NOT NULL,
     result_code   integer,
+    hop           smallint NOT NULL,
     kind          "char" NOT NULL,
-    state         text NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'accepted', 'rejected', 'unknown',
-                  'delivered', 'failed', 'expired', 'suppressed', 'cancelled')),
-    accepted_at   timestamptz,
+    outcome       text CHECK (outcome IN ('rejected', 'unknown', 'delivered', 'failed', 'expired', 'suppressed',
+                                          'cancelled')),
     finished_at   timestamptz,
     PRIMARY KEY (run_id, recipient_no, hop, run_at)
 ) PARTITION BY RANGE (run_at);
 COMMENT ON TABLE messages IS 'One recipient on one hop. The primary key is the claim: it stands before anything leaves.';
+COMMENT ON COLUMN messages.outcome IS 'What became of it, once that is known. Until then its chunk says whether it is with the line.';
 CALL bongsu.protect('messages');
+
+-- A message with its state. A line takes a chunk as a whole, so that it did is written once, on the chunk.
+CREATE VIEW message_states WITH (security_invoker) AS
+SELECT m.tenant_id, m.run_id, m.run_at, m.recipient_no, m.hop, m.chunk_no, c.line_no, m.kind,
+       coalesce(m.outcome, CASE c.state WHEN 'planned' THEN 'pending' ELSE 'accepted' END) AS state,
+       CASE WHEN m.outcome IN ('suppressed', 'cancelled') THEN NULL ELSE c.handed_over_at END AS accepted_at,
+       m.result_code, m.finished_at
+FROM messages m
+JOIN chunks c USING (run_id, hop, chunk_no);
+GRANT SELECT ON message_states TO bongsu_app, bongsu_platform;
 
 CREATE TABLE message_events (
     tenant_id     integer NOT NULL,
@@ -49,7 +58,7 @@ BEGIN
     FOREACH parent IN ARRAY ARRAY['messages', 'message_events'] LOOP
         partition_name := parent || to_char(first_day AT TIME ZONE 'UTC', '"_y"YYYY"m"MM');
         CONTINUE WHEN to_regclass(partition_name) IS NOT NULL;
-        -- a message changes state twice after it was written: free space in its page keeps the new version there
+        -- a message gets its outcome after it was written: free space in its page keeps the new version there
         EXECUTE format('CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (%L) TO (%L) %s', partition_name, parent,
                        first_day, next_month, CASE parent WHEN 'messages' THEN 'WITH (fillfactor = 50)' END);
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', partition_name);

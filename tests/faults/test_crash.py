@@ -57,7 +57,7 @@ def left(campaign: Campaign) -> Left:
         claimed=count("count(*)", "messages"),
         marked=marked,
         rows=len(campaign.line_rows()),
-        accepted=count("count(accepted_at)", "messages"),
+        accepted=count("count(accepted_at)", "message_states"),
         settled=count("count(finished_at)", "messages"),
         certificates=count("count(*)", "certificates"),
     )

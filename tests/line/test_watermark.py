@@ -11,8 +11,7 @@ import pytest
 from MySQLdb.connections import Connection
 
 from include.delivery.chunks import Chunk
-from include.delivery.line import Line, Message
-from include.messages.plan import Rendered
+from include.delivery.line import Line, queue_row
 from sandbox.agent import AgentFleet
 from tests.line.rows import queued, sent, until, write_rows
 
@@ -57,7 +56,7 @@ def the_products(conn: Connection, chunk_no: int) -> None:
     first = chunk_no * CHUNK_ROWS
     chunk = Chunk(1, 0, chunk_no, first, first + CHUNK_ROWS - 1, 1, "SMSQ_SEND_1", "planned", 0, 0, None)
     messages = [
-        Message(f"1.0.{number}", f"010{number:08d}", "0212345678", Rendered("S", None, "hello"))
+        queue_row(f"010{number:08d}", "0212345678", None, "hello", "S", f"1.0.{number}")
         for number in range(first, first + CHUNK_ROWS)
     ]
     Line(conn, chunk.table_name).hand_over(chunk, messages)

@@ -56,13 +56,18 @@ COPY = (
             {"rows read = rejected + duplicates + excluded + recipients"},
         ),
         (
-            in_store("UPDATE messages SET state = 'pending' WHERE run_id = %s AND recipient_no = 5"),
+            in_store(
+                "WITH chunk AS (UPDATE chunks SET state = 'planned' "
+                "WHERE run_id = %s AND 5 BETWEEN first_no AND last_no RETURNING run_id) "
+                "UPDATE messages m SET outcome = NULL FROM chunk c WHERE m.run_id = c.run_id "
+                "AND m.recipient_no = 5"
+            ),
             {"claimed = accepted + refused by the line + unknown", "accepted = rows on the line"},
         ),
         (on_line(COPY), {"accepted = rows on the line", "handed over twice = 0"}),
         (on_line("DELETE FROM SMSQ_SEND_1 WHERE app_etc1 = %s"), {"accepted = rows on the line"}),
     ],
-    ids=["message lost", "exclusion lost", "message half claimed", "row twice", "row lost"],
+    ids=["message lost", "exclusion lost", "chunk half handed over", "row twice", "row lost"],
 )
 def test_what_was_tampered_with_is_named(make: Make, tamper: Callable[[Campaign], None], wrong: set[str]) -> None:
     rows = [(number, "김") for number in numbers(300)] + [(numbers(1)[0], "김")]

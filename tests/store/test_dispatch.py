@@ -53,9 +53,6 @@ def test_a_try_that_died_after_the_line_took_it_is_finished_by_the_next(make: Ma
         "UPDATE chunks SET state = 'planned', accepted = 0, handed_over_at = NULL WHERE run_id = %s",
         [campaign.run.run_id],
     )
-    campaign.store.execute(
-        "UPDATE messages SET state = 'pending', accepted_at = NULL WHERE run_id = %s", [campaign.run.run_id]
-    )
     campaign.store.commit()
     assert campaign.dispatch(1) == Dispatched(100, 0, already=True)
     assert len(campaign.line_rows()) == 100
@@ -65,9 +62,7 @@ def test_a_line_that_took_something_else_than_was_claimed_needs_a_person(make: M
     campaign = ready(make(100))
     campaign.dispatch(1)
     campaign.store.execute("UPDATE chunks SET state = 'planned' WHERE run_id = %s", [campaign.run.run_id])
-    campaign.store.execute(
-        "UPDATE messages SET state = 'pending' WHERE run_id = %s AND recipient_no > 1", [campaign.run.run_id]
-    )
+    campaign.store.execute("DELETE FROM messages WHERE run_id = %s AND recipient_no = 1", [campaign.run.run_id])
     campaign.store.commit()
     with pytest.raises(HandOverError, match="the line took 100 messages, 99 are claimed"):
         campaign.dispatch(1)

@@ -83,8 +83,8 @@ def test_partitions_are_named_by_month_and_made_once(databases: Databases) -> No
     assert partitions(databases, "y2032m01") == set()
     with databases.platform() as platform:
         insert = (
-            "INSERT INTO messages (tenant_id, recipient_no, run_id, run_at, hop, line_no, chunk_no, kind) "
-            "VALUES (1, 1, -1, %s, 0, 1, 1, 'S')"
+            "INSERT INTO messages (tenant_id, recipient_no, run_id, run_at, hop, chunk_no, kind) "
+            "VALUES (1, 1, -1, %s, 0, 1, 'S')"
         )
         platform.execute(insert, [moment])
         platform.rollback()

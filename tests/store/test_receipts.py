@@ -21,7 +21,9 @@ def month(moment: datetime) -> str:
 
 
 def states(campaign: Campaign) -> Counter[str]:
-    rows = campaign.store.execute("SELECT state FROM messages WHERE run_id = %s", [campaign.run.run_id]).fetchall()
+    rows = campaign.store.execute(
+        "SELECT state FROM message_states WHERE run_id = %s", [campaign.run.run_id]
+    ).fetchall()
     campaign.store.commit()
     return Counter(state for (state,) in rows)
 
@@ -173,7 +175,7 @@ def test_a_receipt_is_dated_by_the_line(make: Make) -> None:
     finish_rows(campaign, 6)
     campaign.collect()
     late = campaign.value(
-        "SELECT max(abs(extract(epoch FROM finished_at - accepted_at))) FROM messages WHERE run_id = %s",
+        "SELECT max(abs(extract(epoch FROM finished_at - accepted_at))) FROM message_states WHERE run_id = %s",
         campaign.run.run_id,
     )
     assert late < 60, "Seoul's clock on the line and UTC in the store are the same moment"

@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from include.errors import Refused
-from include.messages.plan import SUBJECT, MessagePlan, Problem, Rendered
+from include.messages.plan import SUBJECT, MessagePlan, Problem
 from include.messages.plan import TEXT as TEXT_FIELD
 from include.messages.sizing import LMS, LMS_BYTES, SMS, SMS_BYTES, SUBJECT_BYTES, encodable_size
-from include.messages.template import MissingVariable, Template
+from include.messages.template import MissingVariable, Template, filled
 from tests.unit.test_template import NAMES, TEXT, VALUE
 
 COLUMNS = ["phone", "name", "coupon"]
@@ -135,18 +135,16 @@ def test_what_is_wrong_for_everybody_refuses_the_campaign(
 
 def test_render() -> None:
     plan = MessagePlan("{{name}}님 {{coupon}}", "{{name}}님께", True, COLUMNS)
-    assert plan.render(row()) == Rendered("S", None, "홍길동님 A1")
-    assert plan.render(row(coupon="b" * 90)) == Rendered("L", "홍길동님께", "홍길동님 " + "b" * 90)
+    assert plan.render("S", row()) == (None, "홍길동님 A1")
+    assert plan.render("L", row(coupon="b" * 90)) == ("홍길동님께", "홍길동님 " + "b" * 90)
+    assert MessagePlan("{{name}}님", None, True, COLUMNS).render("L", row()) == (None, "홍길동님")
     assert plan.variables == ("name", "coupon")
 
 
-def test_rendering_an_unchecked_row_is_refused() -> None:
+def test_rendering_a_row_without_a_needed_value_is_refused() -> None:
     plan = MessagePlan("{{name}}님", None, False, COLUMNS)
     with pytest.raises(MissingVariable):
-        plan.render(row(""))
-    for bad in ("가" * 50, "뷁"):
-        with pytest.raises(Refused, match="was not checked"):
-            plan.render(row(bad))
+        plan.render("S", row(""))
 
 
 @given(TEXT, st.none() | TEXT, st.booleans(), st.lists(VALUE | st.just("가" * 44), min_size=3, max_size=3))
@@ -177,4 +175,6 @@ def test_the_fast_path_agrees_with_rendering_and_measuring(
         assert problem.reason == reason
     else:
         assert reason is None
-        assert plan.render(values)[::2] == (kind, rendered)
+        tidied = [filled(value) for value in values]
+        assert plan.decide(values) == kind
+        assert plan.render(str(kind), tidied)[1] == rendered

@@ -1,8 +1,8 @@
 -- The receipt window has closed: a chunk's accepted messages without a result are expired, the chunk is final.
 WITH expired AS (
     UPDATE messages
-    SET state = 'expired', finished_at = now()
-    WHERE run_id = %(run)s AND run_at = %(run_at)s AND hop = %(hop)s AND state = 'accepted'
+    SET outcome = 'expired', finished_at = now()
+    WHERE run_id = %(run)s AND run_at = %(run_at)s AND hop = %(hop)s AND outcome IS NULL
       AND recipient_no BETWEEN %(first)s AND %(last)s
     RETURNING recipient_no
 ),

@@ -2,18 +2,18 @@
 -- delivered KakaoTalk; 100 is no result yet; every other code is a failure. A result that comes again changes nothing.
 WITH changed AS (
     UPDATE messages m
-    SET state = CASE WHEN r.code = CASE m.kind WHEN 'S' THEN 6 WHEN 'K' THEN 1800 ELSE 1000 END
+    SET outcome = CASE WHEN r.code = CASE m.kind WHEN 'S' THEN 6 WHEN 'K' THEN 1800 ELSE 1000 END
                      THEN 'delivered' ELSE 'failed' END,
         result_code = r.code,
         finished_at = to_timestamp(r.moment)
     FROM (SELECT DISTINCT ON (recipient_no) recipient_no, code, moment
           FROM receipts WHERE code <> 100 ORDER BY recipient_no, moment) r
     WHERE m.run_id = %(run)s AND m.run_at = %(run_at)s AND m.hop = %(hop)s AND m.recipient_no = r.recipient_no
-      AND m.recipient_no BETWEEN %(first)s AND %(last)s AND m.state = 'accepted'
-    RETURNING m.recipient_no, m.state, m.result_code, m.finished_at
+      AND m.recipient_no BETWEEN %(first)s AND %(last)s AND m.outcome IS NULL
+    RETURNING m.recipient_no, m.outcome, m.result_code, m.finished_at
 ),
 noted AS (
     INSERT INTO message_events (tenant_id, recipient_no, run_id, run_at, occurred_at, hop, result_code, event)
-    SELECT %(tenant)s, recipient_no, %(run)s, %(run_at)s, finished_at, %(hop)s, result_code, state FROM changed
+    SELECT %(tenant)s, recipient_no, %(run)s, %(run_at)s, finished_at, %(hop)s, result_code, outcome FROM changed
 )
 SELECT count(*) FROM changed

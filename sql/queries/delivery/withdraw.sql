@@ -15,8 +15,8 @@ WITH refused AS MATERIALIZED (
 ),
 withdrawn AS (
     UPDATE messages m
-    SET state = 'suppressed', finished_at = now()
-    WHERE m.run_id = %(run)s AND m.run_at = %(run_at)s AND m.hop = %(hop)s AND m.state = 'pending'
+    SET outcome = 'suppressed', finished_at = now()
+    WHERE m.run_id = %(run)s AND m.run_at = %(run_at)s AND m.hop = %(hop)s AND m.outcome IS NULL
       AND m.recipient_no BETWEEN %(first)s AND %(last)s
       AND m.recipient_no IN (SELECT recipient_no FROM refused)
     RETURNING m.recipient_no

@@ -6,6 +6,6 @@ SELECT chunk_no, line_no, hop, state, result_code,
        count(*)::integer AS messages,
        -- the line writes whole seconds by its own clock
        sum(greatest(extract(epoch FROM finished_at - accepted_at), 0)) FILTER (WHERE state = 'delivered') AS reach_seconds
-FROM messages
+FROM message_states
 WHERE run_id = %(run)s AND run_at = %(run_at)s
 GROUP BY 1, 2, 3, 4, 5, 6, 7
