@@ -13,6 +13,7 @@ LAST_FOUR = "last four"
 LONGEST_WORD = 200
 
 _FOUR = re.compile("[0-9]{4}")
+_MOBILE = re.compile(r"01[016789][-. ]?[0-9]{3,4}[-. ]?[0-9]{4}")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -40,9 +41,9 @@ def last_four_of(text: str) -> str:
 
 
 def word(field: str, text: str) -> str:
-    """A tag, a region or an external id: composed (NFC), single blanks between its words.
+    """A tag, a region or an external id: composed (NFC), single blanks between its words. It is stored as it is.
 
-    :raises Refused: it is empty, too long for an index, or holds a control character.
+    :raises Refused: it is empty, too long for an index, holds a control character, or is a phone number.
     """
     clean = " ".join(unicodedata.normalize("NFC", text).split())
     if not clean:
@@ -51,6 +52,8 @@ def word(field: str, text: str) -> str:
         raise Refused(f"{field}: it has {len(clean):,} characters. Keep it within {LONGEST_WORD}.")
     if _UNPRINTABLE.search(clean):
         raise Refused(f"{field}: it holds a control character. Remove it.")
+    if _MOBILE.fullmatch(clean):
+        raise Refused(f"{field}: it is a phone number, and those are stored sealed only. Give it as the number.")
     return clean
 
 

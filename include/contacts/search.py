@@ -65,7 +65,7 @@ class ContactPage:
 class _Row:
     contact_id: int
     tenant_id: int
-    phone_enc: bytes
+    phone_enc: bytes | None
     name_enc: bytes | None
     external_id: str | None
     tags: list[str]
@@ -135,7 +135,7 @@ def _masked(row: _Row, cipher: Cipher) -> Contact:
     return Contact(
         contact_id=row.contact_id,
         tenant_id=row.tenant_id,
-        number=mask_phone(cipher.open(row.phone_enc).decode()),
+        number=mask_phone(cipher.open(row.phone_enc).decode()) if row.phone_enc is not None else "",
         name=mask_text(cipher.open(row.name_enc).decode()) if row.name_enc is not None else "",
         external_id=row.external_id,
         tags=row.tags,

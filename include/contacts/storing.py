@@ -56,8 +56,8 @@ def store_contacts(
         twice = store.execute(query("contacts/claimed_twice"), values).fetchone()
         if twice is not None:
             raise Refused(
-                f"external_id: {twice[0]!r} stands for two numbers. Give each person an id of their own, "
-                "or leave it out."
+                f"Contact {twice[0]:,}: external_id: it stands for another number, too. "
+                "Give each person an id of their own, or leave it out."
             )
         return store.execute(query("contacts/store"), values).rowcount
 
