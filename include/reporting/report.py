@@ -1,11 +1,12 @@
 """The report of a run: as data for ``--report`` and as lines for people, and the CSV of rejected rows."""
 
-import csv
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg import sql
 from psycopg.rows import dict_row
 
 from include.audience.reasons import REASONS
@@ -79,15 +80,21 @@ def _by_reason(name: str, counts: dict[str, int], prefix: str = "") -> Iterator[
 def write_rejected(store: psycopg.Connection, run_id: int, path: Path) -> int:
     """Write the rejected rows of a run as CSV that Excel opens (UTF-8 with BOM); how many.
 
-    Columns: row number as in the file, field, reason, what is the matter, what to do, the masked value.
+    Columns: row number as in the file, field, reason, what is the matter, what to do, the masked value. The store
+    writes the lines, so that memory is flat and a large file costs little.
     """
-    written = 0
-    with path.open("w", encoding="utf-8-sig", newline="") as file, store.cursor(name="rejected") as cursor:
-        out = csv.writer(file)
-        out.writerow(["row", "field", "reason", "problem", "fix", "masked value"])
-        for row_no, field, reason, detail, masked in cursor.execute(query("reporting/rejected"), {"run": run_id}):
-            words = REASONS[reason]
-            problem = f"{words.explanation} ({detail})" if detail else words.explanation
-            out.writerow([row_no, field, words.label, problem, words.fix, masked])
-            written += 1
-    return written
+    reasons = REASONS.values()
+    values = {
+        "run": run_id,
+        "names": [reason.name for reason in reasons],
+        "labels": [reason.label for reason in reasons],
+        "explanations": [reason.explanation for reason in reasons],
+        "fixes": [reason.fix for reason in reasons],
+    }
+    statement = sql.SQL(query("reporting/rejected_csv")).format(rejected=sql.SQL(query("reporting/rejected")))
+    with path.open("wb") as file, store.cursor() as cursor:
+        file.write(BOM_UTF8)
+        with cursor.copy(statement, values) as copy:
+            for block in copy:
+                file.write(block)
+        return cursor.rowcount
