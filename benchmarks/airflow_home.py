@@ -48,6 +48,11 @@ class TaskTime:
     started: float
     ended: float
 
+    @property
+    def resumed(self) -> bool:
+        """Whether it deferred: it was queued again after it had started."""
+        return self.queued > self.started
+
 
 @dataclass(frozen=True)
 class Course:
@@ -96,14 +101,14 @@ class OwnAirflow:
             wait_for_dag(self.api, applied)
         return applied.dag_id
 
-    def run(self, dag_id: str) -> Course:
+    def run(self, dag_id: str, **params: object) -> Course:
         """Trigger a run and wait until it has ended.
 
         :raises RunFailed: it did not end well.
         """
         self.api.unpause(dag_id)
         dag_run_id = f"bench-{time.time_ns()}"
-        self.api.start(dag_id, dag_run_id, {})
+        self.api.start(dag_id, dag_run_id, params)
         limit = time.monotonic() + LONGEST_RUN
         while (state := self.api.run_state(dag_id, dag_run_id)) not in ENDED:
             if time.monotonic() > limit:
@@ -211,8 +216,3 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
         os.environ.clear()
         os.environ.update(before)
         settings.cache_clear()
-
-
-def middle(courses: list[Course]) -> Course:
-    """The course with the median of the seconds."""
-    return sorted(courses, key=lambda course: course.seconds)[len(courses) // 2]

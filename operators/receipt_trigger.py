@@ -11,6 +11,8 @@ from include.delivery.line_connection import connect_line
 from include.delivery.receipts import rows_waiting
 from include.taxonomy import Kind, classify
 
+FIRST_PAUSE = 0.2
+"""Seconds before the first look; every pause after it is twice as long, up to ``poll_seconds``."""
 LONGEST_WAIT = 60.0
 """Seconds after which results that are there are collected even while others are missing."""
 
@@ -24,7 +26,8 @@ class ReceiptTrigger(BaseTrigger):
 
     :param line_url: resolved in the worker; Airflow encrypts the arguments of a trigger.
     :param tables: the queue tables of the run's lines.
-    :param waiting: rows without a result when the wait began.
+    :param waiting: rows without a result when the wait began; when there were none, the line has nothing more to say
+        for now and is asked every ``poll_seconds`` from the beginning.
     :param closes_at: end of the receipt window, ISO 8601.
     """
 
@@ -53,16 +56,18 @@ class ReceiptTrigger(BaseTrigger):
         """Poll until it is worth a look."""
         closes = datetime.fromisoformat(self.closes_at)
         waited = 0.0
+        pause = min(FIRST_PAUSE, self.poll_seconds) if self.waiting else self.poll_seconds
         while True:
-            await asyncio.sleep(self.poll_seconds)
-            waited += self.poll_seconds
+            await asyncio.sleep(pause)
+            waited += pause
+            pause = min(2 * pause, self.poll_seconds)
             if datetime.now(UTC) >= closes:
                 break
             try:
                 waiting = await asyncio.to_thread(self._rows_waiting)
             except Exception as error:
                 verdict = classify(error)
-                self.log.warning("%s", verdict.while_waiting(self.poll_seconds))
+                self.log.warning("%s", verdict.while_waiting(pause))
                 if verdict.kind is Kind.permanent:
                     break  # the worker meets the same error and says in the task's log what it means
                 continue

@@ -1,12 +1,10 @@
 """The gate: decides over the staged rows as a whole whether anything may be sent.
 
 Great Expectations checks the thresholds of the spec inside PostgreSQL; only counts leave the server. Its result is kept
-with the run as a page (:mod:`include.audience.gate_page`). The library takes seconds and 200 MB to import, so it is
-imported by the functions that need it and by nothing else.
+with the run as a page (:mod:`include.audience.gate_page`). The library takes seconds and 150 MB to import, so it is
+imported by the functions that need it and by nothing else, and as :mod:`include.audience.gate_library` has it.
 """
 
-import logging
-import os
 import re
 import warnings
 from collections.abc import Iterator
@@ -17,6 +15,7 @@ from math import ceil, floor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from include.audience import gate_library
 from include.audience.gate_page import write_page
 from include.campaigns.runs import Run
 from include.campaigns.spec import ChangeRange, Gate
@@ -104,7 +103,7 @@ def run_gate(store_url: str, run: Run, docs_folder: Path) -> GateResult:
     :param store_url: the store as the application role; the gate sees what the run's tenant may see.
     :raises Unavailable: the store did not answer.
     """
-    _quieten()
+    gate_library.load()
     # the thresholds are about the customers' file; a test send has the few people of its own
     gate = Gate(min_valid_share=0) if run.test_send else run.spec.audience.gate
     checks = list(_checks(gate, _last_rows(store_url, run, gate.change_from_last_run)))
@@ -117,12 +116,6 @@ def run_gate(store_url: str, run: Run, docs_folder: Path) -> GateResult:
     decided = [_decide(check, found[check.name], rows, valid) for check in checks]
     docs = write_page(result, docs_folder, f"{run.spec.title} · run {run.run_id}")
     return GateResult(all(check.passed for check in decided), rows, valid, decided, docs)
-
-
-def _quieten() -> None:
-    """No usage statistics, and no log line for each of the library's own functions; must come before its import."""
-    os.environ["GX_ANALYTICS_ENABLED"] = "false"
-    logging.getLogger("great_expectations").setLevel(logging.WARNING)
 
 
 def _last_rows(store_url: str, run: Run, change: ChangeRange | None) -> int | None:
