@@ -16,6 +16,8 @@ class ImportTargetsOperator(StageOperator):
     row, and leaves nothing staged. When the audience is frozen already, nothing is read again.
     """
 
+    _said = 0
+
     def work(self, context: Context) -> dict[str, int]:
         from include.audience.staging import import_targets
         from include.campaigns import runs
@@ -32,5 +34,6 @@ class ImportTargetsOperator(StageOperator):
             return stage.counts
 
     def _progress(self, rows: int) -> None:
-        if rows % SAY_EVERY == 0:
+        if rows >= self._said + SAY_EVERY:
+            self._said = rows
             self.log.info("%s rows read", f"{rows:,}")

@@ -14,6 +14,7 @@ from MySQLdb.connections import Connection
 from psycopg import sql
 
 from include.audience.freeze import FreezeCounts, freeze
+from include.audience.staged import staging_table
 from include.audience.staging import ImportCounts, import_targets
 from include.campaigns import runs
 from include.campaigns.runs import Run
@@ -121,6 +122,11 @@ class Campaign:
         """A further run of the campaign."""
         self.run = runs.begin(self.store, self.campaign_id, f"manual__{next(_serial)}", test_send=test_send)
         return self.run
+
+    @property
+    def staged(self) -> str:
+        """The staging table of the run, as SQL."""
+        return staging_table(self.run.run_id)
 
     def value(self, statement: str, *values: Any) -> Any:
         """The first value of one row of the store."""

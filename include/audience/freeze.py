@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import psycopg
 
+from include.audience.staged import staged_query
 from include.campaigns.runs import Run
 from include.crashpoints import CrashPoint, reach
 from include.errors import HandOverError
 from include.queries import query
-from include.store import SET_AGAINST_SET
 
 
 @dataclass(frozen=True)
@@ -41,25 +41,24 @@ def freeze(store: psycopg.Connection, run: Run) -> FreezeCounts:
         "mapped": "consent" in spec.audience.columns,
         "channel": spec.message.channel,
     }
+    number = run.run_id
     with store.transaction():
         state = store.execute(query("audience/freeze_lock"), values).fetchone()
         assert state is not None
-        already = state[0]
+        already, read, staged = state
         if not already:
-            staged, read = state[1], state[2]
-            if staged != read:
-                raise HandOverError(
-                    f"Run {run.run_id} read {read:,} rows but {staged:,} are staged. Clear import_targets."
-                )
+            if not staged:
+                raise HandOverError(f"Nothing is staged for run {number}. Clear import_targets.")
             store.execute("SET LOCAL work_mem = '256MB'")
-            store.execute(SET_AGAINST_SET)
-            store.execute(query("audience/freeze_decide"), values)
+            store.execute(staged_query("audience/freeze_decide", number), values)
             store.execute("ANALYZE verdicts")
             store.execute(query("audience/freeze_exclude"), values)
-            store.execute(query("audience/freeze_recipients"), values)
+            store.execute(staged_query("audience/freeze_recipients", number), values)
             store.execute(query("audience/freeze_seal"), values)
         row = store.execute(query("audience/freeze_counts"), values).fetchone()
+        assert row is not None
+        recipients, rejected, duplicates, excluded = row
+        if not already and sum(row) != read:
+            raise HandOverError(f"Run {number} read {read:,} rows but {sum(row):,} are staged. Clear import_targets.")
     reach(CrashPoint.after_freeze)
-    assert row is not None
-    recipients, rejected, duplicates, excluded = row
     return FreezeCounts(recipients, rejected, duplicates, excluded, already)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from include.audience import gate_library
 from include.audience.gate_page import write_page
+from include.audience.staged import staging_table
 from include.campaigns.runs import Run
 from include.campaigns.spec import ChangeRange, Gate
 from include.errors import Unavailable
@@ -252,7 +253,7 @@ def _query(run_id: int, gate: Gate) -> str:
         f',\n       CASE WHEN (blanks & {1 << place}) = 0 THEN true END AS "{_watched_name(place, column)}"'
         for place, column in enumerate(gate.max_null_share)
     )
-    text = query("audience/gate").format(run=int(run_id), watched=watched)
+    text = query("audience/gate").format(staged=staging_table(run_id), watched=watched)
     return text[text.index("SELECT") :]  # the library wants it first
 
 

@@ -16,6 +16,7 @@ stranger.
 """
 
 import re
+from collections.abc import Sequence
 
 from include.audience.reasons import (
     EMPTY,
@@ -46,6 +47,7 @@ _IGNORED = dict.fromkeys(
         "\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff",
     )
 )
+_PLAIN_IGNORED = b" -()"  # of these, what a fast look may drop; a dot may be that of a decimal
 # Full-width forms only: other compatibility forms of digits (², ①) are remarks, not part of a number.
 _NARROW = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
 _APOSTROPHES = "'`\u2018\u2019\u00b4\u02bc"
@@ -64,6 +66,36 @@ def normalise(raw: str) -> PhoneResult:
     if len(raw) == 10 and raw.startswith("10") and raw.isdigit() and raw.isascii():
         return "0" + raw, None  # a whole column is like this once a spreadsheet has seen it as numbers
     return _normalise_anything(raw)
+
+
+def normalise_many(column: Sequence[str]) -> tuple[list[bytes], dict[int, str]]:
+    """As :func:`normalise` for a whole column: the numbers in ASCII, and by their place the reasons of those without.
+
+    Most cells hold digits and what means nothing between them; that is taken out of all of them at once.
+    """
+    cells = "\n".join(column).encode("ascii", "replace").translate(None, _PLAIN_IGNORED).split(b"\n")
+    if len(cells) != len(column):  # a cell with a line break
+        cells = [cell.encode("ascii", "replace").translate(None, _PLAIN_IGNORED + b"\n") for cell in column]
+    numbers = [
+        cell
+        if len(cell) == 11 and cell.startswith(b"010") and cell.isdigit()
+        else b"0" + cell
+        if len(cell) == 10 and cell.startswith(b"10") and cell.isdigit()
+        else b"0" + cell[3:]
+        if len(cell) == 13 and cell.startswith(b"+8210") and cell[1:].isdigit()
+        else b""
+        for cell in cells
+    ]
+    reasons: dict[int, str] = {}
+    if b"" in numbers:
+        for place, number in enumerate(numbers):
+            if not number:
+                found, reason = normalise(column[place])
+                if found is None:
+                    reasons[place] = reason or NOT_A_NUMBER
+                else:
+                    numbers[place] = found.encode()
+    return numbers, reasons
 
 
 def _normalise_anything(raw: str) -> PhoneResult:

@@ -1,30 +1,33 @@
 """Brings a customer file into the run's staging table: one pass, one transaction, nothing half-imported.
 
 Every row is read, normalised, checked against the message and sealed in the same pass, because the clear text must not
-be stored and a second pass would open every row again. The rows arrive through a temporary table, since COPY cannot
-write a table under row-level security.
+be stored and a second pass would open every row again. A large text file is worked on by several processes
+(:mod:`include.audience.crew`); whatever they cannot read is read here, from the row on at which it begins.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from hashlib import blake2b
 
 import psycopg
 
-from include.audience.columns import PHONE, ColumnPlan, resolve_columns
-from include.audience.phones import normalise
+from include.audience.blocks import UnreadableBlock, cut
+from include.audience.columns import resolve_columns
+from include.audience.crew import BATCH, Crew
+from include.audience.packing import SEPARATOR, Job, Packer
 from include.audience.reader import open_table
+from include.audience.staged import COPY_HEADER, COPY_TRAILER, staged_query
+from include.audience.table import Table
+from include.audience.text import TextTable
 from include.campaigns.runs import Run
-from include.messages.plan import MessagePlan, Problem
-from include.messages.template import clean
-from include.privacy.cipher import INDEX_BYTES, Cipher, KeyRing
-from include.privacy.mask import mask_phone, mask_text
-from include.queries import query
+from include.privacy.cipher import KeyRing
 
-SEPARATOR = "\x1f"
-BATCH = 10_000
-YES = frozenset({"y", "yes", "o", "1", "true", "t", "예", "네", "동의", "수신동의", "수신", "허용"})
-COPY_TYPES = ["int4", "int8", "bool", "text", "bytea", "bytea", "text", "text", "text", "text"]
+__all__ = ["SEPARATOR", "ImportCounts", "import_targets"]
+
+LARGE = 4 << 20
+"""Bytes of a file from which on processes of their own are worth their start."""
+PROCESSES = min(3, len(os.sched_getaffinity(0)))
+"""At most so many: PostgreSQL takes no more rows than three can make."""
 
 
 @dataclass(frozen=True)
@@ -35,64 +38,13 @@ class ImportCounts:
     rejected: int
 
 
-class RowReader:
-    """Turns a row of the file into a row of the staging table.
-
-    :param columns: the file's columns and their variables.
-    :param watched: the columns whose empty cells the gate counts.
-    :ivar sealed: the variables of a payload in their order, the phone number first: what the message uses and no more.
-    """
-
-    def __init__(
-        self, columns: ColumnPlan, plan: MessagePlan, ring: KeyRing, cipher: Cipher, watched: Sequence[str]
-    ) -> None:
-        self._phone = columns.phone
-        self._names = {name: place for place, name in enumerate(columns.variables)}
-        self._consent = self._names.get("consent")
-        self._watched = [(columns.index(name), 1 << bit) for bit, name in enumerate(watched)]
-        self._plan, self._key, self._seal_many = plan, ring.index_key, cipher.seal_many
-        self.sealed = [PHONE, *(name for name in plan.variables if name in self._names and name != PHONE)]
-        self._sealed = [self._names[name] for name in self.sealed]
-
-    def stage(self, first_row: int, rows: list[list[str]]) -> Iterator[tuple[object, ...]]:
-        """The staging rows of a batch, in order; ``first_row`` numbers the first."""
-        payloads: list[bytes | None] = []
-        heads: list[tuple[object, ...]] = []
-        phone, consent, key, decide = self._phone, self._consent, self._key, self._plan.decide
-        for row_no, row in enumerate(rows, first_row):
-            blanks = 0
-            for place, bit in self._watched:
-                if not row[place].strip():
-                    blanks |= bit
-            agreed = None if consent is None else row[consent].strip().lower() in YES
-            number, reason = normalise(row[phone])
-            if number is None:
-                masked = mask_phone(row[phone])
-                heads.append((row_no, blanks, agreed, None, None, "phone", reason, None, masked))
-                payloads.append(None)
-                continue
-            row[phone] = number
-            kind = decide(row)
-            if isinstance(kind, Problem):
-                place_of_field = self._names.get(kind.field)
-                masked = mask_text(row[place_of_field]) if place_of_field is not None else mask_phone(number)
-                heads.append((row_no, blanks, agreed, None, None, kind.field, kind.reason, kind.detail, masked))
-                payloads.append(None)
-                continue
-            index = blake2b(number.encode(), digest_size=INDEX_BYTES, key=key).digest()
-            heads.append((row_no, blanks, agreed, kind, index, None, None, None, None))
-            payloads.append(SEPARATOR.join([clean(row[place]) for place in self._sealed]).encode())
-        for head, payload in zip(heads, self._seal_many(payloads), strict=True):
-            yield (*head[:5], payload, *head[5:])
-
-
 def import_targets(
     store: psycopg.Connection,
     run: Run,
     ring: KeyRing,
     progress: Callable[[int], None] = lambda rows: None,
 ) -> ImportCounts:
-    """Read the run's file into ``staged_targets``; a repeated import replaces the one before.
+    """Read the run's file into its staging table; a repeated import replaces the one before.
 
     :param progress: called now and then with the rows read so far.
     :raises MalformedFile: the file cannot be read; names the row. Nothing is stored.
@@ -102,24 +54,45 @@ def import_targets(
     table = open_table(
         run.audience_file, encoding=audience.encoding, delimiter=audience.delimiter, sheet=audience.sheet
     )
-    resolved = resolve_columns(table.header, audience.columns)
-    plan = MessagePlan(message.text, message.subject, message.allow_lms, resolved.variables)
-    watched = [] if run.test_send else list(audience.gate.max_null_share)
-    reader = RowReader(resolved, plan, ring, ring.cipher(run.key), watched)
+    job = Job(
+        tenant_id=run.tenant_id,
+        columns=resolve_columns(table.header, audience.columns),
+        text=message.text,
+        subject=message.subject,
+        allow_lms=message.allow_lms,
+        ring=ring,
+        context=run.key,
+        watched=() if run.test_send else tuple(audience.gate.max_null_share),
+    )
+    packer = Packer(job)
     done = 0
     with store.transaction():
-        store.execute(query("audience/stage_prepare"))
-        with store.cursor() as cursor, cursor.copy(query("audience/stage_copy")) as copy:
-            copy.set_types(COPY_TYPES)
-            for first_row, rows in table.batches(BATCH):
-                for staged in reader.stage(first_row, rows):
-                    copy.write_row(staged)
-                done += len(rows)
+        store.execute("SELECT bongsu.open_staging(%s)", [run.run_id])
+        with store.cursor() as cursor, cursor.copy(staged_query("audience/stage_copy", run.run_id)) as copy:
+            copy.write(COPY_HEADER)
+            for rows, packed in _packed(table, job, packer):
+                copy.write(packed)
+                done += rows
                 progress(done)
-        values = {"tenant": run.tenant_id, "run": run.run_id, "columns": reader.sealed}
-        store.execute(query("audience/stage_replace"), values)
-        found = store.execute(query("audience/stage_store"), values)
-        assert found.rowcount == done
-        rejected = store.execute(query("audience/stage_finish"), values).fetchone()
+            copy.write(COPY_TRAILER)
+        store.execute("DELETE FROM exclusions WHERE run_id = %s", [run.run_id])  # those of an earlier import
+        values = {"run": run.run_id, "columns": packer.sealed, "rows": done}
+        rejected = store.execute(staged_query("audience/stage_finish", run.run_id), values).fetchone()
     assert rejected is not None
     return ImportCounts(rows_read=done, rejected=int(rejected[0]))
+
+
+def _packed(table: Table, job: Job, packer: Packer) -> Iterator[tuple[int, bytes]]:
+    """All rows of the file in order, batch by batch: how many, and their staging rows."""
+    read = 0
+    if isinstance(table, TextTable) and table.in_blocks and table.path.stat().st_size >= LARGE and PROCESSES > 1:
+        with table.path.open("rb") as file, Crew(PROCESSES, table, job, file) as crew:
+            try:
+                for block, rows, packed in crew.pack(cut(file)):
+                    yield rows, packed
+                    read = block.first_row + block.records - 1
+                return
+            except UnreadableBlock:  # read on below, which finds what is the matter
+                pass
+    for first_row, batch in table.batches(BATCH, after=read):
+        yield len(batch), packer.pack(first_row, batch)

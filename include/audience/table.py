@@ -16,6 +16,7 @@ class Table(ABC):
     """A customer file, opened: its header is checked and it is known to have rows.
 
     :ivar header: column names, trimmed and composed (NFC).
+    :ivar header_row: the row they stand in.
     :ivar encoding: of a text file; ``None`` for a workbook.
     :ivar delimiter: of a text file; ``None`` for a workbook.
     """
@@ -27,7 +28,7 @@ class Table(ABC):
     def __init__(self, path: Path) -> None:
         self.path = path
         self.header: list[str] = []
-        self._header_row = 0
+        self.header_row = 0
 
     @abstractmethod
     def _records(self) -> AbstractContextManager[Iterator[Row]]:
@@ -37,16 +38,17 @@ class Table(ABC):
     def _explain(self, error: Exception, row: int) -> MalformedFile | None:
         """What ``error``, raised while reading ``row``, means; ``None`` when it is not about the file."""
 
-    def batches(self, size: int = 10_000) -> Iterator[tuple[int, list[Row]]]:
+    def batches(self, size: int = 10_000, after: int = 0) -> Iterator[tuple[int, list[Row]]]:
         """Runs of consecutive rows: the first one's row number, and the values in the header's order.
 
         Row numbers are those a spreadsheet shows: the header is row 1, a record with line breaks inside
         quotes is one row. Blank rows are counted and left out, so a run ends before one.
 
+        :param after: the last row that is not wanted; the header is never given out.
         :raises MalformedFile: at the first row that cannot be read, after all rows before it were given out.
         """
         with self._records() as records:
-            number = sum(1 for _ in islice(records, self._header_row))
+            number = sum(1 for _ in islice(records, max(after, self.header_row)))
             while True:
                 rows: list[Row] = []
                 try:
@@ -57,12 +59,41 @@ class Table(ABC):
                     if failure is None:
                         raise
                     failure.__cause__ = error
-                yield from self._runs(number + 1, rows)
+                yield from self.runs(number + 1, rows)
                 if failure is not None:
                     raise failure
                 if len(rows) < size:
                     return
                 number += len(rows)
+
+    def runs(self, first: int, rows: list[Row]) -> Iterator[tuple[int, list[Row]]]:
+        """Consecutive records, the first of row ``first``, as :meth:`batches` gives them.
+
+        :raises MalformedFile: at the first that does not fit the header.
+        """
+        width = len(self.header)
+        if all(map(width.__eq__, map(len, rows))) and all(map(any, rows)):
+            if rows:
+                yield first, rows
+            return
+        run: list[Row] = []
+        start = first
+        for number, row in enumerate(rows, first):
+            fitted = self._fitted(row, width)
+            if fitted:
+                run.append(fitted)
+                continue
+            if run:
+                yield start, run
+            run, start = [], number + 1
+            if fitted is None:
+                raise self.malformed(
+                    number,
+                    f"it has {len(row)} fields, the header has {width}",
+                    "Put a value that contains the delimiter in quotes, or add the missing fields",
+                )
+        if run:
+            yield start, run
 
     def _read_header(self) -> None:
         """Find, check and keep the header, and make sure that a row follows it."""
@@ -74,7 +105,7 @@ class Table(ABC):
                         continue
                     if self.header:
                         return
-                    self.header, self._header_row = self._checked_header(record, number), number
+                    self.header, self.header_row = self._checked_header(record, number), number
             except Exception as error:
                 failure = self._explain(error, number + 1)
                 if failure is None:
@@ -102,31 +133,6 @@ class Table(ABC):
                 )
             seen[name] = position
         return names
-
-    def _runs(self, first: int, rows: list[Row]) -> Iterator[tuple[int, list[Row]]]:
-        width = len(self.header)
-        if all(map(width.__eq__, map(len, rows))) and all(map(any, rows)):
-            if rows:
-                yield first, rows
-            return
-        run: list[Row] = []
-        start = first
-        for number, row in enumerate(rows, first):
-            fitted = self._fitted(row, width)
-            if fitted:
-                run.append(fitted)
-                continue
-            if run:
-                yield start, run
-            run, start = [], number + 1
-            if fitted is None:
-                raise self.malformed(
-                    number,
-                    f"it has {len(row)} fields, the header has {width}",
-                    "Put a value that contains the delimiter in quotes, or add the missing fields",
-                )
-        if run:
-            yield start, run
 
     def _fitted(self, row: Row, width: int) -> Row | None:
         """The row with as many fields as the header; empty for a blank row, ``None`` when it does not fit."""

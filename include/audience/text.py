@@ -43,6 +43,11 @@ class TextTable(Table):
         self.delimiter = given or _find_delimiter(path, self.encoding)
         self._read_header()
 
+    @property
+    def in_blocks(self) -> bool:
+        """Whether :mod:`include.audience.blocks` can cut the file."""
+        return self.encoding in ("utf-8", "utf-8-sig", "cp949")
+
     @contextmanager
     def _records(self) -> Iterator[Iterator[Row]]:
         with self.path.open(encoding=self.encoding, newline="", buffering=_CHUNK) as file:

@@ -5,7 +5,8 @@ fixed parts concern everybody, so they refuse the campaign when the plan is made
 """
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import repeat
 from typing import NamedTuple
 
 from include.audience.reasons import (
@@ -15,6 +16,7 @@ from include.audience.reasons import (
     UNENCODABLE,
 )
 from include.errors import Refused
+from include.messages.bulk import UNSENDABLE, sizes
 from include.messages.sizing import (
     LMS,
     LMS_BYTES,
@@ -69,6 +71,14 @@ class _Measure:
             else:
                 self.fixed += default
         self.slots = tuple((position[n], times, blank, bool(must), n) for n, (times, blank, must) in slots.items())
+
+    def sizes(self, by_place: Mapping[int, Sequence[int]], rows: int) -> list[int]:
+        """As :meth:`size` for the rows of a batch; ``UNSENDABLE`` or more where there is a problem."""
+        total = [self.fixed] * rows
+        for column, times, blank, required, _ in self.slots:
+            empty = UNSENDABLE if required else blank
+            total = [sum_ + (size * times or empty) for sum_, size in zip(total, by_place[column], strict=True)]
+        return total
 
     def size(self, row: Sequence[str]) -> int | Problem:
         """Bytes of the rendered text, or the problem that keeps it from being rendered."""
@@ -141,6 +151,21 @@ class MessagePlan:
         if subject > SUBJECT_BYTES:
             return Problem(SUBJECT, SUBJECT_TOO_LONG, f"{subject} bytes, the limit is {SUBJECT_BYTES}")
         return LMS
+
+    def decide_many(self, rows: Sequence[Sequence[str]], columns: Mapping[int, Sequence[str]]) -> list[str | Problem]:
+        """As :meth:`decide` for every row of a batch.
+
+        :param columns: the values of the plan's variables, tidied (:func:`include.messages.bulk.tidy`), by their place.
+        """
+        by_place = {place: sizes(column) for place, column in columns.items()}
+        text = self._text.sizes(by_place, len(rows))
+        if max(text, default=0) <= SMS_BYTES:
+            return [SMS] * len(rows)
+        subject = self._subject.sizes(by_place, len(rows)) if self._subject else repeat(0)
+        return [
+            SMS if size <= SMS_BYTES else LMS if size <= self.limit and head <= SUBJECT_BYTES else self.decide(row)
+            for row, size, head in zip(rows, text, subject, strict=False)
+        ]
 
     def render(self, kind: str, row: Sequence[str]) -> tuple[str | None, str]:
         """Subject and text for a row that :meth:`decide` found to be of ``kind``; an SMS has no subject.

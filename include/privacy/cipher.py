@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
+from typing import TypeVar
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -22,6 +23,8 @@ from include.errors import BongsuError
 NONCE = 12
 _HEAD = 1 + NONCE
 INDEX_BYTES = 16
+
+Clear = TypeVar("Clear", bytes, bytes | None)
 
 
 class KeyRingError(BongsuError):
@@ -44,19 +47,16 @@ class Cipher:
         nonce = os.urandom(NONCE)
         return self._prefix + nonce + self._current.encrypt(nonce, clear, None)
 
-    def seal_many(self, values: Iterable[bytes | None]) -> list[bytes | None]:
+    def seal_many(self, values: Iterable[Clear]) -> list[Clear]:
         """Encrypt a batch; ``None`` stays ``None``. One call for the randomness of the whole batch."""
         batch = list(values)
         randomness = os.urandom(NONCE * len(batch))
+        nonces = [randomness[place : place + NONCE] for place in range(0, len(randomness), NONCE)]
         prefix, encrypt = self._prefix, self._current.encrypt
-        sealed: list[bytes | None] = []
-        for number, clear in enumerate(batch):
-            if clear is None:
-                sealed.append(None)
-                continue
-            nonce = randomness[NONCE * number : NONCE * (number + 1)]
-            sealed.append(prefix + nonce + encrypt(nonce, clear, None))
-        return sealed
+        return [
+            None if clear is None else prefix + nonce + encrypt(nonce, clear, None)
+            for nonce, clear in zip(nonces, batch, strict=True)
+        ]
 
     def open(self, sealed: bytes) -> bytes:
         """Decrypt one value.
@@ -162,6 +162,16 @@ class KeyRing:
             domain is that of whole phone numbers.
         """
         return blake2b(value.encode(), digest_size=INDEX_BYTES, key=self._index, person=domain.encode()).digest()
+
+    def blind_indexes(self, values: Iterable[bytes]) -> list[bytes]:
+        """:meth:`blind_index` of every value of a batch, given in UTF-8."""
+        keyed = blake2b(digest_size=INDEX_BYTES, key=self._index)
+        indexes = []
+        for value in values:
+            one = keyed.copy()
+            one.update(value)
+            indexes.append(one.digest())
+        return indexes
 
     @property
     def index_key(self) -> bytes:

@@ -96,7 +96,7 @@ def close(store: psycopg.Connection, run: Run) -> Totals:
         }
         store.execute(query("reporting/certify"), {**values, "closed": not wrong, "body": json.dumps(body)})
         # what was staged has done its work; the frozen audience stays
-        store.execute("DELETE FROM staged_targets WHERE run_id = %(run)s", values)
+        store.execute("SELECT bongsu.drop_staging(%(run)s)", values)
         reach(CrashPoint.before_books)
     reach(CrashPoint.after_books)
     if wrong:

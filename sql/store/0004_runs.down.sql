@@ -1,2 +1,4 @@
 -- Takes back 0004_runs.up.sql.
-DROP TABLE chunks, recipients, exclusions, staged_targets, run_stages, runs;
+DROP SCHEMA staging CASCADE;
+DROP TABLE chunks, recipients, exclusions, run_stages, runs;
+DROP FUNCTION bongsu.open_staging, bongsu.protect_staging, bongsu.drop_staging;

@@ -1,4 +1,4 @@
--- Runs, their staged targets, frozen recipients, exclusions and chunks.
+-- Runs, their staged targets, exclusions, frozen recipients and chunks.
 -- The wide tables carry no foreign keys: a check per row would cost more than the row; the run is checked once, by the
 -- stage that writes.
 
@@ -41,26 +41,73 @@ CREATE TABLE run_stages (
 );
 CALL bongsu.protect('run_stages');
 
-CREATE TABLE staged_targets (
-    tenant_id      integer NOT NULL,
-    row_no         integer NOT NULL,
-    run_id         bigint NOT NULL,
-    blanks         bigint NOT NULL DEFAULT 0,
-    consent        boolean,
-    kind           "char",
-    phone_index    bytea,
-    payload_enc    bytea,
-    reject_field   text,
-    reject_reason  text,
-    reject_detail  text,
-    masked_value   text,
-    PRIMARY KEY (run_id, row_no)
-);
-COMMENT ON TABLE staged_targets IS 'Rows of an imported file before anything is decided; emptied when the run is finished.';
-COMMENT ON COLUMN staged_targets.blanks IS 'Bit i set: the i-th column that the gate watches is blank.';
-COMMENT ON COLUMN staged_targets.payload_enc IS
-    'Phone number, normalised, and the values that the message uses, cleaned, joined by U+001F, as AES-256-GCM.';
-CALL bongsu.protect('staged_targets');
+-- The targets of a run before anything is decided stand in a table of the run's own, staging.run_<run_id>. It is made in
+-- the transaction that fills it, so that its rows need no write-ahead log where wal_level is minimal, COPY may write it
+-- before it has row-level security, and throwing them away is dropping a file.
+CREATE SCHEMA staging;
+GRANT USAGE ON SCHEMA staging TO bongsu_app, bongsu_platform;
+
+-- A new, empty staging table for a run that is not frozen; the caller fills it in the same transaction. One import of a
+-- run at a time: the lock on the run's row lasts to the end of the transaction.
+CREATE FUNCTION bongsu.open_staging(run bigint) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = public, pg_temp
+AS $$
+BEGIN
+    UPDATE runs SET columns = NULL, rows_read = NULL
+    WHERE run_id = run AND frozen_at IS NULL AND tenant_id = ANY (bongsu.visible_tenants());
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'run % does not exist for this tenant, or is frozen', run;
+    END IF;
+    PERFORM bongsu.drop_staging(run);
+    EXECUTE format($table$
+        CREATE TABLE staging.run_%s (
+            tenant_id      integer NOT NULL,
+            row_no         integer NOT NULL,
+            blanks         bigint NOT NULL,
+            consent        boolean,
+            kind           "char",
+            phone_index    bytea,
+            payload_enc    bytea,
+            reject_field   text,
+            reject_reason  text,
+            reject_detail  text,
+            masked_value   text
+        )$table$, run);
+    EXECUTE format('COMMENT ON COLUMN staging.run_%s.blanks IS %L', run,
+                   'Bit i set: the i-th column that the gate watches is blank.');
+    EXECUTE format('COMMENT ON COLUMN staging.run_%s.kind IS %L', run, 'S or L; null: the row is rejected.');
+    EXECUTE format('COMMENT ON COLUMN staging.run_%s.payload_enc IS %L', run,
+                   'Phone number, normalised, and the values that the message uses, cleaned, joined by U+001F, '
+                   'as AES-256-GCM.');
+    EXECUTE format('GRANT INSERT, SELECT ON staging.run_%s TO bongsu_app', run);
+END $$;
+
+-- A staging table is never committed without row-level security, whatever its maker forgets: every import touches
+-- rows_read, and this waits for the end of the transaction.
+CREATE FUNCTION bongsu.protect_staging() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = public, pg_temp
+AS $$
+DECLARE
+    target regclass := to_regclass(format('staging.run_%s', NEW.run_id));
+BEGIN
+    IF EXISTS (SELECT FROM pg_class WHERE oid = target AND NOT relrowsecurity) THEN
+        CALL bongsu.protect(target);
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER runs_protect_staging AFTER UPDATE OF rows_read ON runs DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION bongsu.protect_staging();
+
+-- Throw away what a run has staged, if it has.
+CREATE FUNCTION bongsu.drop_staging(run bigint) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = public, pg_temp
+AS $$
+BEGIN
+    IF to_regclass(format('staging.run_%s', run)) IS NOT NULL
+       AND EXISTS (SELECT FROM runs WHERE run_id = run AND tenant_id = ANY (bongsu.visible_tenants())) THEN
+        EXECUTE format('DROP TABLE staging.run_%s', run);
+    END IF;
+END $$;
 
 CREATE TABLE exclusions (
     tenant_id     integer NOT NULL,
@@ -73,7 +120,8 @@ CREATE TABLE exclusions (
     masked_value  text,
     PRIMARY KEY (run_id, row_no)
 );
-COMMENT ON TABLE exclusions IS 'Targets that did not become recipients, each with its one reason.';
+COMMENT ON TABLE exclusions IS
+    'Targets that do not become recipients, each with its one reason: the rejected ones from the import on, others from the freeze on.';
 CALL bongsu.protect('exclusions');
 
 CREATE TABLE recipients (

@@ -49,7 +49,7 @@ WEIGHTS = {
     "restart": 3,
 }
 STORE_FULL = {
-    "staged_targets": "import_targets",
+    "staging": "import_targets",
     "recipients": "dedupe_targets",
     "chunks": "chunk_recipients",
     "messages": "dispatch",

@@ -57,8 +57,18 @@ BEGIN
     END IF;
     RETURN NULL;
 END $$;
+CREATE OR REPLACE FUNCTION fault_staging_full() RETURNS event_trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_event_trigger_ddl_commands() WHERE schema_name = 'staging')
+       AND EXISTS (SELECT FROM public.fault_disk WHERE name = 'staging') THEN
+        RAISE EXCEPTION SQLSTATE '53100' USING MESSAGE = 'could not extend file: No space left on device';
+    END IF;
+END $$;
+DROP EVENT TRIGGER IF EXISTS fault_staging_full;
+CREATE EVENT TRIGGER fault_staging_full ON ddl_command_end WHEN TAG IN ('CREATE TABLE')
+    EXECUTE FUNCTION fault_staging_full();
 """
-STORE_TABLES = ("staged_targets", "recipients", "chunks", "messages", "message_events", "certificates")
+STORE_TABLES = ("recipients", "chunks", "messages", "message_events", "certificates")
 
 
 def free_home() -> tuple[Home, int]:

@@ -109,9 +109,9 @@ def killed_stages(airflow: RunningAirflow) -> Started:
             with airflow.held_agents(1, 2, 3):
                 with held("chunks"):
                     with held("recipients"):
-                        with held("staged_targets"):
+                        with held("exclusions"):
                             run = airflow.start(campaign)
-                            kill("staged_targets")
+                            kill("FROM exclusions")
                         kill("INTO recipients")
                     kill("INTO chunks")
                 until("the wait for receipts", lambda: run.states("collect_receipts") == ["deferred"])

@@ -46,9 +46,7 @@ def test_the_search_for_readable_numbers_finds_them(make: Make) -> None:
 def test_equal_values_have_different_ciphertexts_and_one_index(make: Make) -> None:
     campaign = make([("01011112222", "김"), ("010-1111-2222", "김")])
     campaign.import_()
-    rows = campaign.store.execute(
-        "SELECT phone_index, payload_enc FROM staged_targets WHERE run_id = %s", [campaign.run.run_id]
-    ).fetchall()
+    rows = campaign.store.execute(f"SELECT phone_index, payload_enc FROM {campaign.staged}").fetchall()
     assert len({index for index, _ in rows}) == 1
     assert len({sealed for _, sealed in rows}) == 2
     assert rows[0][0] == campaign.ring.blind_index("01011112222")
@@ -60,7 +58,7 @@ def test_only_what_the_message_uses_is_sealed_cleaned(make: Make) -> None:
     campaign = make(rows, header=header, text="[{{region}}] {{name}}님 {{coupon|없음}}", purpose="informational")
     campaign.import_()
     assert campaign.run.columns == ["phone", "region", "name"]
-    sealed = campaign.value("SELECT payload_enc FROM staged_targets WHERE run_id = %s", campaign.run.run_id)
+    sealed = campaign.value(f"SELECT payload_enc FROM {campaign.staged}")
     opened = campaign.ring.cipher(campaign.run.key).open(sealed).decode()
     assert opened.split(SEPARATOR) == ["01011112222", "부산 해운대구", "김  철수 "]
 
@@ -77,7 +75,7 @@ def test_rows_sealed_before_a_rotation_are_still_sent(make: Make, tmp_path: Path
     later = make(1)
     later.ring = campaign.ring
     later.import_()
-    sealed = later.value("SELECT payload_enc FROM staged_targets WHERE run_id = %s", later.run.run_id)
+    sealed = later.value(f"SELECT payload_enc FROM {later.staged}")
     assert sealed[0] == 2
 
 

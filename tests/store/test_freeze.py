@@ -150,7 +150,7 @@ def test_the_audience_has_a_stable_hash(make: Make, tmp_path: Path) -> None:
 def test_staged_rows_that_vanished_stop_the_freeze(make: Make) -> None:
     campaign = make(50)
     campaign.import_()
-    campaign.store.execute("DELETE FROM staged_targets WHERE run_id = %s AND row_no = 9", [campaign.run.run_id])
+    campaign.store.execute(f"DELETE FROM {campaign.staged} WHERE row_no = 9")
     campaign.store.commit()
     with pytest.raises(HandOverError, match=r"read 50 rows but 49 are staged\. Clear import_targets"):
         campaign.freeze()

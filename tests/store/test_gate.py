@@ -125,7 +125,7 @@ def test_a_file_without_a_usable_row_is_refused_whatever_the_spec_says(make: Mak
     result = gate_of(campaign, tmp_path)
     assert [check.name for check in result.checks if not check.passed] == ["valid_share"]
     assert "at least one" in result.refusal("x")
-    campaign.store.execute("DELETE FROM staged_targets WHERE run_id = %s", [campaign.run.run_id])
+    campaign.store.execute(f"DELETE FROM {campaign.staged}")
     campaign.store.commit()
     empty = gate_of(campaign, tmp_path)
     assert "rows" in [check.name for check in empty.checks if not check.passed]

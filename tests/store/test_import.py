@@ -13,6 +13,7 @@ from include.audience.suppression import import_suppressions
 from include.errors import MalformedFile, Refused
 from include.reporting.report import write_rejected
 from include.settings import ROOT
+from sandbox.customers import generate
 from tests.store.conftest import Make
 from tests.support import AD, numbers, write_csv
 
@@ -50,9 +51,7 @@ def test_every_spelling_is_one_number_and_every_bad_one_has_its_reason(make: Mak
     campaign = make([(number, "김") for number in GOOD] + [(raw, "이") for raw, _ in BAD])
     counts = campaign.import_()
     assert (counts.rows_read, counts.rejected) == (len(GOOD) + len(BAD), len(BAD))
-    staged = campaign.store.execute(
-        "SELECT reject_reason FROM staged_targets WHERE run_id = %s ORDER BY row_no", [campaign.run.run_id]
-    ).fetchall()
+    staged = campaign.store.execute(f"SELECT reject_reason FROM {campaign.staged} ORDER BY row_no").fetchall()
     assert [reason for (reason,) in staged] == [None] * len(GOOD) + [reason for _, reason in BAD]
 
     written = write_rejected(campaign.store, campaign.run.run_id, tmp_path / "rejected.csv")
@@ -79,9 +78,7 @@ def test_a_message_that_cannot_be_sent_to_a_row_rejects_the_row(make: Make) -> N
     campaign = make(rows, header=("phone", "name", "city"), text=text)
     campaign.import_()
     found = campaign.store.execute(
-        "SELECT reject_field, reject_reason, reject_detail, masked_value FROM staged_targets "
-        "WHERE run_id = %s ORDER BY row_no",
-        [campaign.run.run_id],
+        f"SELECT reject_field, reject_reason, reject_detail, masked_value FROM {campaign.staged} ORDER BY row_no"
     ).fetchall()
     assert [(field, reason) for field, reason, _, _ in found] == [
         (None, None),
@@ -93,7 +90,11 @@ def test_a_message_that_cannot_be_sent_to_a_row_rejects_the_row(make: Make) -> N
     assert all("김😀" not in (masked or "") for *_, masked in found)
 
 
-def test_a_malformed_file_names_the_row_and_stages_nothing(make: Make, tmp_path: Path) -> None:
+@pytest.mark.parametrize("large", [0, 1 << 30], ids=["by several processes", "by one"])
+def test_a_malformed_file_names_the_row_and_stages_nothing(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, large: int
+) -> None:
+    monkeypatch.setattr("include.audience.staging.LARGE", large)
     path = tmp_path / "broken.csv"
     rows = [f"{number},김" for number in numbers(25_000)]
     rows[20_000] = "01012345678,김,one too many"
@@ -103,8 +104,32 @@ def test_a_malformed_file_names_the_row_and_stages_nothing(make: Make, tmp_path:
         campaign.import_()
     assert caught.value.row == 20_002
     assert "broken.csv, row 20002" in str(caught.value).replace(",002", "002")
-    assert campaign.value("SELECT count(*) FROM staged_targets WHERE run_id = %s", campaign.run.run_id) == 0
+    assert campaign.value("SELECT to_regclass(%s)", campaign.staged) is None
     assert campaign.again().rows_read is None
+
+
+def test_several_processes_stage_what_one_stages(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "dirty.csv"
+    truth = generate(path, 20_000, 5)
+    with path.open("a", encoding="utf-8", newline="") as file:
+        file.write('C1,김"철수,01099998888,일반,서울,1,2026-01-01,Y\n' * 3)  # quotes that mislead whoever counts them
+    columns = {"phone": "휴대폰", "name": "이름", "consent": "수신동의"}
+    staged = []
+    for large in (0, 1 << 30):
+        monkeypatch.setattr("include.audience.staging.LARGE", large)
+        monkeypatch.setattr("include.audience.staging.PROCESSES", 2)
+        monkeypatch.setattr("include.audience.blocks.SIZE", 100_000)
+        campaign = make(path, columns=columns)
+        counts = campaign.import_()
+        assert (counts.rows_read, counts.rejected) == (20_003, sum(truth.rejected.values()))
+        staged.append(
+            campaign.store.execute(
+                "SELECT row_no, blanks, consent, kind, phone_index, length(payload_enc), reject_field, reject_reason, "
+                f"reject_detail, masked_value FROM {campaign.staged} ORDER BY row_no"
+            ).fetchall()
+        )
+        assert campaign.freeze().recipients == truth.recipients + 1
+    assert staged[0] == staged[1]
 
 
 def test_a_missing_column_is_refused_with_the_ones_there_are(make: Make) -> None:
@@ -119,7 +144,7 @@ def test_a_repeated_import_replaces_the_one_before(make: Make, tmp_path: Path) -
     campaign.import_()
     write_csv(path, ("phone", "name"), [(n, "김") for n in numbers(300)])
     assert campaign.import_().rows_read == 300
-    assert campaign.value("SELECT count(*) FROM staged_targets WHERE run_id = %s", campaign.run.run_id) == 300
+    assert campaign.value(f"SELECT count(*) FROM {campaign.staged}") == 300
     assert campaign.run.rows_read == 300
 
 

@@ -9,21 +9,23 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import sql
-from psycopg.errors import InsufficientPrivilege
+from psycopg.errors import InsufficientPrivilege, RaiseException
 from psycopg.types.json import Json
 
 from include.store import connect
-from tests.support import Databases, make_tenant
+from tests.store.conftest import Make
+from tests.support import Databases, make_campaign, make_tenant, numbers, write_csv
 
 pytestmark = pytest.mark.services
 
 SHARED = {"lines", "line_groups", "line_group_lines", "alembic_version"}
 """Tables without a tenant: the carrier's lines and Alembic's own."""
 TABLES = """
-SELECT c.relname, c.relispartition, c.relrowsecurity, c.relforcerowsecurity,
+SELECT CASE n.nspname WHEN 'staging' THEN 'staging.' ELSE '' END || c.relname,
+       c.relispartition, c.relrowsecurity, c.relforcerowsecurity,
        EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'p') AND n.nspname IN ('public', 'bongsu') ORDER BY c.oid
+WHERE c.relkind IN ('r', 'p') AND n.nspname IN ('public', 'bongsu', 'staging') ORDER BY c.oid
 """
 COLUMNS = """
 SELECT a.attname, t.typname,
@@ -53,7 +55,15 @@ def tables(databases: Databases) -> list[Table]:
 
 
 def tenant_tables(databases: Databases) -> list[str]:
-    return [table.name for table in tables(databases) if table.owned and not table.partition]
+    """Of the staging tables, which are all made by one function, the last two."""
+    found = [table.name for table in tables(databases) if table.owned and not table.partition]
+    staging = [name for name in found if name.startswith("staging.")]
+    assert staging
+    return [name for name in found if name not in staging[:-2]]
+
+
+def identifier(table: str) -> sql.Identifier:
+    return sql.Identifier(*table.split("."))
 
 
 def test_a_view_asks_as_the_one_who_reads(databases: Databases) -> None:
@@ -93,7 +103,7 @@ class Rows:
             return 1
         key = {"runs": "run_id", "campaigns": "campaign_id"}[table]
         query = sql.SQL("SELECT max({}) FROM {} WHERE tenant_id = {}")
-        statement = query.format(sql.Identifier(key), sql.Identifier(table), tenant)
+        statement = query.format(sql.Identifier(key), identifier(table), tenant)
         row = self.platform.execute(statement).fetchone()
         assert row is not None
         return row[0] if row[0] is not None else self.put(table, tenant)[key]
@@ -132,34 +142,38 @@ class Rows:
 
     def of(self, table: str, tenant: int) -> list[Any]:
         query = sql.SQL("SELECT * FROM {} WHERE tenant_id = {}")
-        rows = self.platform.execute(query.format(sql.Identifier(table), tenant)).fetchall()
+        rows = self.platform.execute(query.format(identifier(table), tenant)).fetchall()
         self.platform.commit()
         return rows
 
 
 def insertion(table: str, values: dict[str, Any]) -> sql.Composed:
     return sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
-        sql.Identifier(table),
+        identifier(table),
         sql.SQL(", ").join(map(sql.Identifier, values)),
         sql.SQL(", ").join(map(sql.Literal, values.values())),
     )
 
 
 @pytest.fixture(scope="module")
-def rows(databases: Databases) -> Iterator[Rows]:
+def rows(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rows]:
     made = Rows(databases)
+    file = tmp_path_factory.mktemp("people") / "people.csv"
+    staged = make_campaign(databases, write_csv(file, ("phone", "name"), [(n, "김") for n in numbers(3)]))
+    staged.import_()
+    staged.close()
     yield made
     made.platform.close()
     made.owner.close()
 
 
 def seen(store: psycopg.Connection, table: str) -> set[int]:
-    found = store.execute(sql.SQL("SELECT tenant_id FROM {}").format(sql.Identifier(table))).fetchall()
+    found = store.execute(sql.SQL("SELECT tenant_id FROM {}").format(identifier(table))).fetchall()
     store.commit()
     return {tenant for (tenant,) in found}
 
 
-def test_every_tenant_table_is_protected(databases: Databases) -> None:
+def test_every_tenant_table_is_protected(databases: Databases, rows: Rows) -> None:
     found = tables(databases)
     assert {table.name for table in found if not table.owned} == SHARED
     assert [table.name for table in found if table.owned and not (table.enabled and table.forced)] == []
@@ -175,7 +189,7 @@ def test_a_tenant_reaches_no_row_of_another(databases: Databases, rows: Rows) ->
             own = rows.put(table, mine)
             before = rows.of(table, other)
             assert seen(store, table) == {mine}, table
-            name = sql.Identifier(table)
+            name = identifier(table)
             column = sql.Identifier("title" if table == "tenants" else "tenant_id")
             for statement in (
                 sql.SQL("UPDATE {} SET {} = {} WHERE tenant_id = {}").format(name, column, mine, other),
@@ -295,3 +309,34 @@ def test_a_kill_switch_is_seen_from_below_and_not_from_beside(databases: Databas
             assert store.execute(question, [of_tenant]).fetchone() == (answer,)
     with databases.platform() as platform:
         assert platform.execute(question, [child]).fetchone() == ("unpaid",)
+
+
+def test_staged_rows_are_those_of_the_tenant_alone(make: Make) -> None:
+    one, other = make(5), make(5)
+    one.import_()
+    for statement in (f"TABLE {one.staged}", f"DELETE FROM {one.staged}"):
+        assert other.store.execute(statement).rowcount == 0
+        other.store.commit()
+    other.store.execute("SELECT bongsu.drop_staging(%s)", [one.run.run_id])
+    other.store.commit()
+    assert one.value(f"SELECT count(*) FROM {one.staged}") == 5
+    with pytest.raises(RaiseException, match="does not exist for this tenant"):
+        other.store.execute("SELECT bongsu.open_staging(%s)", [one.run.run_id])
+    other.store.rollback()
+
+
+def test_a_staging_table_is_never_committed_without_protection(make: Make, databases: Databases) -> None:
+    campaign = make(5)
+    campaign.store.execute("SELECT bongsu.open_staging(%s)", [campaign.run.run_id])
+    campaign.store.commit()
+    assert [t.name for t in tables(databases) if t.owned and not (t.enabled and t.forced)] == []
+    assert campaign.staged in {table.name for table in tables(databases)}
+
+
+def test_a_frozen_audience_is_not_staged_again(make: Make) -> None:
+    campaign = make(5)
+    campaign.import_()
+    campaign.freeze()
+    with pytest.raises(RaiseException, match="is frozen"):
+        campaign.import_()
+    campaign.store.rollback()

@@ -11,8 +11,8 @@ import pytest
 import typer
 import yaml
 
+from include.audience.packing import YES
 from include.audience.reasons import EXCLUSIONS, REASONS, REJECTIONS
-from include.audience.staging import YES
 from include.campaigns.definition import json_schema, load_definition, schema_text
 from include.cli.__main__ import app
 from include.crashpoints import CrashPoint

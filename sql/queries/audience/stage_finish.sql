@@ -1,7 +1,12 @@
--- Note on the run what was read; answers how many rows were rejected.
-WITH noted AS (
-    UPDATE runs
-    SET columns = %(columns)s, rows_read = (SELECT count(*) FROM arriving)
-    WHERE run_id = %(run)s
+-- Note on the run what was read; answers how many rows were rejected, which they are whatever is decided about the others.
+WITH rejected AS (
+    INSERT INTO exclusions (tenant_id, row_no, run_id, outcome, reason, field, detail, masked_value)
+    SELECT tenant_id, row_no, %(run)s, 'rejected', reject_reason, reject_field, nullif(reject_detail, ''), masked_value
+    FROM {staged}
+    WHERE kind IS NULL
+    RETURNING row_no
+),
+noted AS (
+    UPDATE runs SET columns = %(columns)s, rows_read = %(rows)s WHERE run_id = %(run)s
 )
-SELECT count(*) FROM arriving WHERE reject_reason IS NOT NULL
+SELECT count(*) FROM rejected

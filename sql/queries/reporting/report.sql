@@ -29,13 +29,6 @@ CROSS JOIN LATERAL (
     SELECT jsonb_object_agg(reason, n ORDER BY n DESC) FILTER (WHERE outcome = 'rejected') AS rejected,
            jsonb_object_agg(reason, n ORDER BY n DESC) FILTER (WHERE outcome = 'excluded') AS excluded,
            sum(n) FILTER (WHERE outcome = 'duplicate')::integer AS duplicates
-    FROM (
-        SELECT outcome, reason, count(*)::integer AS n FROM exclusions e WHERE e.run_id = r.run_id GROUP BY 1, 2
-        UNION ALL
-        -- before the freeze the rejected rows are still staged
-        SELECT 'rejected', reject_reason, count(*)::integer FROM staged_targets s
-        WHERE s.run_id = r.run_id AND s.reject_reason IS NOT NULL AND r.frozen_at IS NULL
-        GROUP BY 2
-    ) counted
+    FROM (SELECT outcome, reason, count(*)::integer AS n FROM exclusions e WHERE e.run_id = r.run_id GROUP BY 1, 2) counted
 ) x
 WHERE r.run_id = %s

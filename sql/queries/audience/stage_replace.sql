@@ -1,2 +1,0 @@
--- A repeated import replaces what the last one staged.
-DELETE FROM staged_targets WHERE run_id = %(run)s
