@@ -26,6 +26,8 @@ from include.delivery.chunks import Chunk, load_chunk
 from include.delivery.line import Line, queue_row
 from include.errors import HandOverError, Unavailable
 from include.messages.plan import MessagePlan
+from include.messages.sizing import LMS, SMS
+from include.messages.template import Pattern, Slot
 from include.privacy.cipher import KeyRing
 from include.queries import query
 from include.store import SET_AGAINST_SET
@@ -91,20 +93,37 @@ def _claim(store: psycopg.Connection, run: Run, chunk: Chunk) -> None:
 
 def _queue_rows(store: psycopg.Connection, run: Run, ring: KeyRing, chunk: Chunk) -> list[str]:
     """The claimed messages of the chunk, opened and rendered, in the order of their recipients."""
-    spec, columns = run.spec.message, run.columns or []
-    plan = MessagePlan(spec.text, spec.subject, spec.allow_lms, columns)
-    phone, render, sender = columns.index("phone"), plan.render, spec.sender
-    prefix = f"{run.run_id}.{chunk.hop}."
     with store.transaction(), store.cursor(binary=True) as cursor:
         store.execute(SET_AGAINST_SET)
         claimed = cursor.execute(query("delivery/claimed"), {**chunk.key, "run_at": run.run_at}).fetchall()
     opened = ring.cipher(run.key).open_many([sealed for _, _, sealed in claimed])
+    patterns = _row_patterns(run, chunk)
     rows = []
-    for (recipient_no, kind, _), values in zip(claimed, opened, strict=True):
-        row = values.decode().split(SEPARATOR)
-        subject, text = render(kind, row)
-        rows.append(queue_row(row[phone], sender, subject, text, kind, f"{prefix}{recipient_no}"))
+    for (recipient_no, kind, _), payload in zip(claimed, opened, strict=True):
+        pattern = patterns[kind]
+        rows.append(pattern.text % (*pattern.values(payload.decode().split(SEPARATOR)), recipient_no))
     return rows
+
+
+def _row_patterns(run: Run, chunk: Chunk) -> dict[str, Pattern]:
+    """For each kind of message its whole queue row as one pattern; the recipient's number goes into the last ``%s``."""
+    spec, columns = run.spec.message, run.columns or []
+    plan = MessagePlan(spec.text, spec.subject, spec.allow_lms, columns)
+    number = Pattern("%s", [Slot(columns.index("phone"), "phone", None)])
+    patterns = {}
+    for kind in (SMS, LMS):
+        subject = plan.subject_pattern if kind == LMS else None
+        text = queue_row(
+            number.text,
+            spec.sender,
+            subject.text if subject else None,
+            plan.text_pattern.text,
+            kind,
+            f"{run.run_id}.{chunk.hop}.%s",
+        )
+        parts = (number, subject, plan.text_pattern) if subject else (number, plan.text_pattern)
+        patterns[kind] = Pattern(text, [slot for part in parts for slot in part.slots])
+    return patterns
 
 
 def _accept(store: psycopg.Connection, run: Run, chunk: Chunk, handed_over: int) -> tuple[int, int]:

@@ -113,8 +113,8 @@ class MessagePlan:
         self._text = _Measure(Template.compile(text), columns, TEXT)
         # Without LMS the subject is never sent, and no row can fail because of it.
         self._subject = _Measure(Template.compile(subject), columns, SUBJECT) if subject and allow_lms else None
-        self._render_text = self._text.template.plan(columns)
-        self._render_subject = self._subject.template.plan(columns) if self._subject else _no_subject
+        self.text_pattern = self._text.template.plan(columns)
+        self.subject_pattern = self._subject.template.plan(columns) if self._subject else None
         if self._text.fixed > self.limit:
             raise Refused(
                 f"{TEXT}: the fixed text alone is {self._text.fixed:,} bytes, the limit is {self.limit:,}. "
@@ -173,11 +173,8 @@ class MessagePlan:
         :param row: values as they are stored: tidied, a blank one empty.
         :raises MissingVariable: for a row that :meth:`decide` refuses.
         """
-        return self._render_subject(row) if kind == LMS else None, self._render_text(row)
-
-
-def _no_subject(row: Sequence[str]) -> None:
-    """An LMS may go without one."""
+        subject = self.subject_pattern.fill(row) if kind == LMS and self.subject_pattern else None
+        return subject, self.text_pattern.fill(row)
 
 
 def _fixed_size(literal: str, field: str) -> int:

@@ -14,6 +14,8 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from operator import itemgetter
+from typing import NamedTuple
 
 from include.errors import BongsuError
 
@@ -115,38 +117,68 @@ class Template:
             out.append(value)
         return "".join(out)
 
-    def plan(self, columns: Sequence[str]) -> Callable[[Sequence[str]], str]:
-        """A function that renders a row whose values are tidied (:func:`filled`) and positioned like ``columns``.
+    def plan(self, columns: Sequence[str]) -> "Pattern":
+        """The text over rows whose values are tidied (:func:`filled`) and positioned like ``columns``.
 
-        It raises :class:`MissingVariable` like :meth:`render`; so does this for a variable that no column has.
+        :raises MissingVariable: a variable without default is in no column.
         """
         position = {name: index for index, name in enumerate(columns)}
-        pieces: list[str] = []
-        slots: list[tuple[int, int, str | None, str]] = []  # place in pieces, place in the row, default, name
+        text, slots = "", []
         for part in self.parts:
             if isinstance(part, str):
-                pieces.append(part)
+                text += part.replace("%", "%%")
             elif part.name in position:
-                slots.append((len(pieces), position[part.name], part.default, part.name))
-                pieces.append("")
+                text += "%s"
+                slots.append(Slot(position[part.name], part.name, part.default))
             elif part.default is None:
                 raise MissingVariable(part.name)
             else:
-                pieces.append(part.default)
-        if not slots:
-            text = "".join(pieces)
-            return lambda row: text
+                text += part.default.replace("%", "%%")
+        return Pattern(text, slots)
 
-        def render(row: Sequence[str]) -> str:
-            out = pieces.copy()
-            for place, column, default, name in slots:
-                value = row[column] or default
-                if value is None:
-                    raise MissingVariable(name)
-                out[place] = value
-            return "".join(out)
 
-        return render
+class Slot(NamedTuple):
+    """A place in a text: the value's place in the row, and what stands there when it is blank."""
+
+    place: int
+    name: str
+    default: str | None
+
+
+class Pattern:
+    """A text with ``%s`` where the values of a row go; patterns can be put together to longer ones.
+
+    :ivar text: the format, a literal percent sign doubled.
+    :ivar slots: what goes into each ``%s``, in order.
+    """
+
+    def __init__(self, text: str, slots: Sequence[Slot]) -> None:
+        self.text, self.slots = text, tuple(slots)
+        places = [slot.place for slot in slots]
+        # itemgetter gives no tuple for one place or none
+        self._pick: Callable[[Sequence[str]], tuple[str, ...]] = (
+            itemgetter(*places) if len(places) > 1 else lambda row: tuple(row[place] for place in places)
+        )
+
+    def values(self, row: Sequence[str]) -> tuple[str, ...]:
+        """What goes into the text for ``row``.
+
+        :raises MissingVariable: a value without default is blank.
+        """
+        picked = self._pick(row)
+        return picked if all(picked) else tuple(map(_or_default, picked, self.slots))
+
+    def fill(self, row: Sequence[str]) -> str:
+        """The text for ``row``."""
+        return self.text % self.values(row)
+
+
+def _or_default(value: str, slot: Slot) -> str:
+    if value:
+        return value
+    if slot.default is None:
+        raise MissingVariable(slot.name)
+    return slot.default
 
 
 def _refuse_unclosed(text: str, start: int, literal: str) -> None:

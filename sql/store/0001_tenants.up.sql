@@ -54,7 +54,7 @@ CREATE TRIGGER tenants_keep_path BEFORE INSERT OR UPDATE ON tenants FOR EACH ROW
 
 -- The tenants that the session may see: the one it has named and those below it. Reads the tree as the owner, because
 -- the policy on tenants itself needs the answer.
-CREATE FUNCTION bongsu.visible_tenants() RETURNS integer[] LANGUAGE sql STABLE SECURITY DEFINER
+CREATE FUNCTION bongsu.visible_tenants() RETURNS integer[] LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
     SET search_path = public, pg_temp
 AS $$
     SELECT coalesce(array_agg(tenant_id), '{}')

@@ -19,10 +19,13 @@ COMMENT ON TABLE messages IS 'One recipient on one hop. The primary key is the c
 COMMENT ON COLUMN messages.outcome IS 'What became of it, once that is known. Until then its chunk says whether it is with the line.';
 CALL bongsu.protect('messages');
 
--- A message with its state. A line takes a chunk as a whole, so that it did is written once, on the chunk.
+-- The state of a message. A line takes a chunk as a whole, so that it did is written once, on the chunk.
+CREATE FUNCTION bongsu.message_state(outcome text, chunk_state text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN coalesce(outcome, CASE chunk_state WHEN 'planned' THEN 'pending' ELSE 'accepted' END);
+
 CREATE VIEW message_states WITH (security_invoker) AS
 SELECT m.tenant_id, m.run_id, m.run_at, m.recipient_no, m.hop, m.chunk_no, c.line_no, m.kind,
-       coalesce(m.outcome, CASE c.state WHEN 'planned' THEN 'pending' ELSE 'accepted' END) AS state,
+       bongsu.message_state(m.outcome, c.state) AS state,
        CASE WHEN m.outcome IN ('suppressed', 'cancelled') THEN NULL ELSE c.handed_over_at END AS accepted_at,
        m.result_code, m.finished_at
 FROM messages m
