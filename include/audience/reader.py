@@ -38,7 +38,7 @@ def open_table(
     if not head:
         raise MalformedFile(path.name, None, "it is empty", "It needs a header row and a row for each recipient")
     if head.startswith(_ZIP):
-        # openpyxl brings numpy: 0.1 s and 30 MB that most files do not need
+        # openpyxl brings numpy: 0.1 s and 20 MB that most files do not need
         from include.audience.xlsx import WorkbookTable
 
         return WorkbookTable(path, sheet)
