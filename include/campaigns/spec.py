@@ -219,7 +219,13 @@ class Schedule(Part):
 class Delivery(Part):
     """How it is sent."""
 
-    chunk_size: int = Field(default=10_000, ge=1, le=100_000, description="recipients one dispatch task hands over")
+    chunk_size: int | None = Field(
+        default=None,
+        ge=1,
+        le=100_000,
+        description="recipients one dispatch task hands over; when left out 10,000, for a large audience up to 50,000, "
+        "so that it makes about two dozen tasks",
+    )
     receipt_hours: int = Field(
         default_factory=lambda: settings().receipt_hours,
         ge=1,

@@ -27,6 +27,8 @@ def describe(spec: CampaignSpec, *, version: int, tenant_title: str, zone: str, 
     # an indented block shows any text as it is
     text = "\n".join(f"    {line}" for line in message.text.splitlines())
     subject = f"Subject of a long message: {message.subject}\n\n" if message.subject else ""
+    size = spec.delivery.chunk_size
+    chunks = f"{size:,} messages a chunk" if size else "In chunks that fit the audience"
     tests = f"**A test send** goes to `{spec.audience.test_file}` only.\n\n" if spec.audience.test_file else ""
     return (
         f"### {spec.title}\n\n"
@@ -36,7 +38,7 @@ def describe(spec: CampaignSpec, *, version: int, tenant_title: str, zone: str, 
         f"**To** everybody in `{spec.audience.file}`, once a number. {CONSENT[spec.audience.consent]}\n\n"
         f"{tests}"
         f"**When** {when(spec.schedule, zone)}\n\n"
-        f"**How** {spec.delivery.chunk_size:,} messages a chunk, over line {', '.join(map(str, lines))}; "
+        f"**How** {chunks}, over line {', '.join(map(str, lines))}; "
         f"receipts are waited for up to {spec.delivery.receipt_hours} hours.\n\n"
         f"Version {version} of `{spec.tenant}/{spec.slug}`. A change never changes a run under way."
     )

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from math import ceil
 
 import psycopg
 from psycopg.rows import class_row
@@ -10,6 +11,11 @@ from include.campaigns.runs import Run
 from include.errors import HandOverError
 from include.queries import query
 
+FEWEST_CHUNKS = 24
+"""A large audience is cut into so many chunks, or two a line: every task costs some tenths of a second, and the
+last ones should not end late."""
+CHUNK_SIZES = 10_000, 50_000
+"""Smallest and largest chunk where the definition names none; a larger one would lock its line for long."""
 MOST_CHUNKS = 1_000
 """Airflow maps a task at most 1,024 times; a larger audience gets larger chunks."""
 
@@ -52,9 +58,12 @@ class Chunk:
         return f"chunk {self.chunk_no} · {self.table_name} · {self.size:,}"
 
 
-def chunk_size(recipients: int, wanted: int) -> int:
-    """``wanted``, or more where that would make over :data:`MOST_CHUNKS` chunks."""
-    return max(wanted, -(-recipients // MOST_CHUNKS))
+def chunk_size(recipients: int, lines: int, wanted: int | None) -> int:
+    """Recipients a chunk: ``wanted``, else what the audience's size asks for; more where Airflow could not map it."""
+    smallest, largest = CHUNK_SIZES
+    if wanted is None:
+        wanted = min(largest, max(smallest, ceil(recipients / max(FEWEST_CHUNKS, 2 * lines))))
+    return max(wanted, ceil(recipients / MOST_CHUNKS))
 
 
 def plan_chunks(store: psycopg.Connection, run: Run, hop: int = 0) -> list[int]:
@@ -72,7 +81,7 @@ def plan_chunks(store: psycopg.Connection, run: Run, hop: int = 0) -> list[int]:
             "run": run.run_id,
             "hop": hop,
             "recipients": recipients,
-            "size": chunk_size(recipients, run.spec.delivery.chunk_size),
+            "size": chunk_size(recipients, len(run.lines), run.spec.delivery.chunk_size),
             "lines": run.lines,
         }
         store.execute(query("delivery/plan_chunks"), values)

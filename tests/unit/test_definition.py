@@ -123,7 +123,9 @@ def test_the_stored_document_is_the_same_spec(tmp_path: Path) -> None:
 
 
 def test_the_hash_follows_the_meaning_not_the_writing(tmp_path: Path) -> None:
-    written_otherwise = "# a comment\n" + DESIGN.replace("{chunk_size: 10000}", "{}").replace("schedule: {}\n", "")
+    written_otherwise = "# a comment\n" + DESIGN.replace("{chunk_size: 10000}", "{chunk_size: 10_000}").replace(
+        "schedule: {}\n", ""
+    )
     assert spec_hash(loaded(tmp_path, written_otherwise)) == spec_hash(loaded(tmp_path))
     assert spec_hash(loaded(tmp_path, DESIGN.replace("20%", "30%"))) != spec_hash(loaded(tmp_path))
 
