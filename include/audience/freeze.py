@@ -53,12 +53,16 @@ def freeze(store: psycopg.Connection, run: Run) -> FreezeCounts:
             store.execute(staged_query("audience/freeze_decide", number), values)
             store.execute("ANALYZE verdicts")
             store.execute(query("audience/freeze_exclude"), values)
-            store.execute(staged_query("audience/freeze_recipients", number), values)
-            store.execute(query("audience/freeze_seal"), values)
+            recipients = store.execute(staged_query("audience/freeze_recipients", number), values).rowcount
+            store.execute(query("audience/freeze_seal"), {**values, "recipients": recipients})
+        else:
+            found = store.execute("SELECT count(*) FROM recipients WHERE run_id = %(run)s", values).fetchone()
+            recipients = found[0] if found else 0
         row = store.execute(query("audience/freeze_counts"), values).fetchone()
         assert row is not None
-        recipients, rejected, duplicates, excluded = row
-        if not already and sum(row) != read:
-            raise HandOverError(f"Run {number} read {read:,} rows but {sum(row):,} are staged. Clear import_targets.")
+        rejected, duplicates, excluded = row
+        total = recipients + sum(row)
+        if not already and total != read:
+            raise HandOverError(f"Run {number} read {read:,} rows but {total:,} are staged. Clear import_targets.")
     reach(CrashPoint.after_freeze)
     return FreezeCounts(recipients, rejected, duplicates, excluded, already)

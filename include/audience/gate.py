@@ -249,7 +249,8 @@ def _no_advice() -> Iterator[None]:
 
 
 def _query(run_id: int, gate: Gate) -> str:
-    watched = "".join(
+    watched = "" if gate.max_duplicate_share is None else ", phone_index AS number"
+    watched += "".join(
         f',\n       CASE WHEN (blanks & {1 << place}) = 0 THEN true END AS "{_watched_name(place, column)}"'
         for place, column in enumerate(gate.max_null_share)
     )

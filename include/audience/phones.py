@@ -76,25 +76,26 @@ def normalise_many(column: Sequence[str]) -> tuple[list[bytes], dict[int, str]]:
     cells = "\n".join(column).encode("ascii", "replace").translate(None, _PLAIN_IGNORED).split(b"\n")
     if len(cells) != len(column):  # a cell with a line break
         cells = [cell.encode("ascii", "replace").translate(None, _PLAIN_IGNORED + b"\n") for cell in column]
+    sizes, digits = map(len, cells), map(bytes.isdigit, cells)
     numbers = [
-        cell
-        if len(cell) == 11 and cell.startswith(b"010") and cell.isdigit()
-        else b"0" + cell
-        if len(cell) == 10 and cell.startswith(b"10") and cell.isdigit()
-        else b"0" + cell[3:]
-        if len(cell) == 13 and cell.startswith(b"+8210") and cell[1:].isdigit()
-        else b""
-        for cell in cells
+        cell if size == 11 and plain and cell[:3] == b"010" else b""
+        for cell, size, plain in zip(cells, sizes, digits, strict=True)
     ]
     reasons: dict[int, str] = {}
-    if b"" in numbers:
-        for place, number in enumerate(numbers):
-            if not number:
-                found, reason = normalise(column[place])
-                if found is None:
-                    reasons[place] = reason or NOT_A_NUMBER
-                else:
-                    numbers[place] = found.encode()
+    for place, cell in enumerate(cells):
+        if numbers[place]:
+            continue
+        size = len(cell)
+        if size == 10 and cell[:2] == b"10" and cell.isdigit():
+            numbers[place] = b"0" + cell
+        elif size == 13 and cell[:5] == b"+8210" and cell[1:].isdigit():
+            numbers[place] = b"0" + cell[3:]
+        else:
+            found, reason = normalise(column[place])
+            if found is None:
+                reasons[place] = reason or NOT_A_NUMBER
+            else:
+                numbers[place] = found.encode()
     return numbers, reasons
 
 

@@ -1,18 +1,15 @@
 """Values of a whole column at once: tidied and measured as :mod:`include.messages.template` and
 :mod:`include.messages.sizing` do it value by value, but with a few operations on all of them together."""
 
-import codecs
 import unicodedata
 from collections.abc import Sequence
+from functools import cache
 
-from include.messages.sizing import MAKE_UP, encodable_size
+from include.messages.sizing import encodable_size
 from include.messages.template import clean
 
 UNSENDABLE = 1 << 30
 """The size of a value that EUC-KR cannot hold: over every limit, whatever is added to it."""
-
-_MARK = b"\x00"  # stands for characters that EUC-KR lacks; no tidied value has it
-codecs.register_error("bongsu-mark", lambda error: (_MARK, error.end))  # type: ignore[attr-defined]
 
 
 def tidy(column: Sequence[str]) -> list[str]:
@@ -25,16 +22,28 @@ def tidy(column: Sequence[str]) -> list[str]:
 
 
 def sizes(tidied: Sequence[str]) -> list[int]:
-    """Bytes of every tidied value in EUC-KR; :data:`UNSENDABLE` where it has a character that EUC-KR lacks."""
+    """Bytes of every tidied value in EUC-KR; :data:`UNSENDABLE` where it has a character that EUC-KR lacks.
+
+    Of the characters that nearly all values are made of, one of ASCII has a byte in either encoding and another one two
+    in EUC-KR and three in UTF-8, which is encoded much faster.
+    """
     joined = "\n".join(tidied)
     if joined.isascii():
         return list(map(len, tidied))
-    encoded = joined.encode("euc_kr", "bongsu-mark")
-    parts = encoded.split(b"\n")
-    found = list(map(len, parts))
-    if _MARK in encoded or MAKE_UP in encoded:
-        for place, part in enumerate(parts):
-            if _MARK in part or MAKE_UP in part:
-                size = encodable_size(tidied[place])
+    in_utf8 = map(len, joined.encode().split(b"\n"))
+    found = [(characters + encoded) >> 1 for characters, encoded in zip(map(len, tidied), in_utf8, strict=True)]
+    odd = set(joined) - _usual()
+    if odd:
+        for place, value in enumerate(tidied):
+            if not odd.isdisjoint(value):
+                size = encodable_size(value)
                 found[place] = UNSENDABLE if size is None else size
     return found
+
+
+@cache
+def _usual() -> frozenset[str]:
+    """ASCII, and the characters of EUC-KR that have three bytes in UTF-8."""
+    pairs = (bytes([lead, trail]) for lead in range(0xA1, 0xFF) for trail in range(0xA1, 0xFF))
+    two_bytes = {pair.decode("euc_kr", "ignore") for pair in pairs}
+    return frozenset(map(chr, range(128))) | {c for c in two_bytes if len(c) == 1 and len(c.encode()) == 3}

@@ -14,8 +14,7 @@ SUBJECT_BYTES = 40
 SMS = "S"
 LMS = "L"
 
-MAKE_UP = b"\xa4\xd4"
-"""The Hangul filler that begins a make-up sequence."""
+_MAKE_UP = b"\xa4\xd4"  # the Hangul filler that begins a make-up sequence
 
 
 def encodable_size(text: str) -> int | None:
@@ -27,7 +26,7 @@ def encodable_size(text: str) -> int | None:
     except UnicodeEncodeError:
         return None
     # The two bytes may also be the end of one character and the beginning of the next, hence the second look.
-    if MAKE_UP in encoded and unencodable(text) is not None:
+    if _MAKE_UP in encoded and unencodable(text) is not None:
         return None
     return len(encoded)
 

@@ -1,6 +1,5 @@
--- How the targets of a run were divided.
-SELECT (SELECT count(*) FROM recipients WHERE run_id = %(run)s),
-       count(*) FILTER (WHERE outcome = 'rejected'),
+-- The targets of a run that are no recipients, by what became of them.
+SELECT count(*) FILTER (WHERE outcome = 'rejected'),
        count(*) FILTER (WHERE outcome = 'duplicate'),
        count(*) FILTER (WHERE outcome = 'excluded')
 FROM exclusions
