@@ -148,7 +148,9 @@ def dispatch(batch: tuple[str, int, bytes, int, str, int]) -> None:
 def _clean(phones: "pd.Series[str]") -> "pd.Series[str]":
     """Numbers in one form, column by column: digits only, without the country code, with the leading zero."""
     digits = phones.str.normalize("NFKC").str.replace(r"[\s().-]", "", regex=True)
-    return digits.str.replace(r"^(?:\+82|0082)0?", "0", regex=True).str.replace(r"^(?=1[016789]\d{7,8}$)", "0", regex=True)
+    return digits.str.replace(r"^(?:\+82|0082)0?", "0", regex=True).str.replace(
+        r"^(?=1[016789]\d{7,8}$)", "0", regex=True
+    )
 
 
 def _kind(name: str) -> str:
