@@ -1,0 +1,51 @@
+"""Row 9: the peak memory of each task, beside the same task's at a tenth of the audience."""
+
+from benchmarks.airflow_home import own_airflow
+from benchmarks.campaign import customer_file
+from benchmarks.measure import SEED, Bench, Measured
+from benchmarks.whole import watched_run
+from include.embedded.state import Level
+from sandbox.customers import generate
+
+NEEDS = Level.databases
+MOST_MIB = 450.0
+
+
+def measure(bench: Bench) -> list[Measured]:
+    """The runs of row 5, or one of their size when that row was not measured, and one at a tenth."""
+    small = bench.rows // 10
+    tenth = bench.folder / f"customers-{small}.csv"
+    generate(tenth, small, SEED)
+    with own_airflow(bench) as airflow:
+        airflow.warm_up(bench.folder)
+        if bench.rows not in _peaks(bench):
+            watched_run(bench, airflow, airflow.apply("bench-whole", customer_file(bench), bench.folder))
+        watched_run(bench, airflow, airflow.apply("bench-tenth", tenth, bench.folder))
+    large, little = _peaks(bench)[bench.rows], _peaks(bench)[small]
+    unseen = sorted(task for task, peak in large.items() if not (peak and little[task]))
+    if unseen:
+        raise RuntimeError(f"No process of {', '.join(unseen)} was seen; their titles are cut off too early")
+    worst = max(large, key=lambda task: large[task] / little[task])
+    highest = max(large, key=lambda task: large[task])
+    return [
+        Measured.at_most(
+            "peak memory of a task, worst ratio",
+            large[worst],
+            little[worst],
+            1.2,
+            unit="MiB",
+            against=f"the same task at {small:,} rows: {worst}",
+            rows=bench.rows,
+            note=", ".join(f"{task} {large[task]:.0f}/{little[task]:.0f}" for task in large),
+        ),
+        Measured.bound(
+            "peak memory of a task, highest", large[highest], most=MOST_MIB, unit="MiB", rows=bench.rows, note=highest
+        ),
+    ]
+
+
+def _peaks(bench: Bench) -> dict[int, dict[str, float]]:
+    """MiB by rows of the file and task."""
+    kept = bench.kept.setdefault("task_peaks", {})
+    assert isinstance(kept, dict)
+    return kept
