@@ -10,7 +10,6 @@ from pathlib import Path
 from benchmarks.measure import Bench, Measured
 from benchmarks.report import slower, store, table
 from include.embedded.client import ensure
-from include.embedded.state import Level
 
 ROWS = {
     "importing": "stages.importing",

@@ -96,10 +96,24 @@ def read_and_copy(owner: psycopg.Connection, campaign: Campaign) -> None:
 
 
 def scan_messages(campaign: Campaign) -> None:
-    """One sequential scan of the messages of the run's month."""
+    """One sequential scan, by one process, of the messages of the run's month, which may hold other runs, too."""
     with campaign.store.transaction():
-        campaign.store.execute("SET LOCAL enable_indexscan = off; SET LOCAL enable_bitmapscan = off")
+        campaign.store.execute(
+            "SET LOCAL enable_indexscan = off; SET LOCAL enable_bitmapscan = off; "
+            "SET LOCAL max_parallel_workers_per_gather = 0"
+        )
         campaign.store.execute(
             "SELECT outcome, count(*) FROM messages WHERE run_id = %s AND run_at = %s GROUP BY 1",
             [campaign.run.run_id, campaign.run.run_at],
         ).fetchall()
+
+
+def share_of_month(owner: psycopg.Connection, campaign: Campaign) -> float:
+    """Which part of the messages of the run's month are the run's own."""
+    row = owner.execute(
+        "SELECT (count(*) FILTER (WHERE run_id = %s))::float / count(*) FROM messages "
+        "WHERE date_trunc('month', run_at, 'UTC') = date_trunc('month', %s::timestamptz, 'UTC')",
+        [campaign.run.run_id, campaign.run.run_at],
+    ).fetchone()
+    assert row is not None
+    return float(row[0])
