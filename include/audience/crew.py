@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from itertools import islice
 from multiprocessing.connection import Connection
@@ -23,7 +23,7 @@ from struct import Struct
 from types import TracebackType
 from typing import BinaryIO, Self
 
-from include.audience.blocks import Block, UnreadableBlock
+from include.audience.blocks import Block, UnreadableBlock, cut
 from include.audience.packing import Job, Packer
 from include.audience.text import TextTable
 
@@ -40,13 +40,14 @@ _FAILED = _ROWS.pack(-1)
 class Crew:
     """The processes; each gets every ``count``-th block of the file, so that the results come in order.
 
-    :param file: the open file; the processes read it themselves.
+    They start at once, so that they are ready when the caller knows what the file is.
+
+    :param path: the file; the processes read it themselves.
     """
 
-    def __init__(self, count: int, table: TextTable, job: Job, file: BinaryIO) -> None:
-        self._members = [_Member(file) for _ in range(count)]
-        for member in self._members:
-            member.connection.send((table, job))
+    def __init__(self, count: int, path: Path) -> None:
+        self._file = path.open("rb")
+        self._members = [_Member(self._file) for _ in range(count)]
 
     def __enter__(self) -> Self:
         return self
@@ -56,14 +57,17 @@ class Crew:
     ) -> None:
         for member in self._members:
             member.end()
+        self._file.close()
 
-    def pack(self, blocks: Iterable[Block]) -> Iterator[tuple[Block, int, bytes]]:
-        """Each block in order: the rows that it has and their staging rows.
+    def pack(self, table: TextTable, job: Job) -> Iterator[tuple[Block, int, bytes]]:
+        """Each block of the file in order: the rows that it has and their staging rows.
 
         :raises UnreadableBlock: this block and those after it are for the reader of the whole file.
         """
+        for member in self._members:
+            member.give((table, job))
         under_way: deque[tuple[Block, _Member]] = deque()
-        given = enumerate(blocks)
+        given = enumerate(cut(self._file))
         while True:
             for number, block in islice(given, AHEAD * len(self._members) - len(under_way)):
                 member = self._members[number % len(self._members)]
@@ -91,9 +95,9 @@ class _Member:
             )
         self.connection = Connection(ours.detach())
 
-    def give(self, block: Block) -> None:
+    def give(self, work: tuple[TextTable, Job] | Block) -> None:
         with suppress(OSError):  # whether the process still lives shows when the block is fetched
-            self.connection.send(block)
+            self.connection.send(work)
 
     def fetch(self) -> tuple[int, bytes]:
         try:

@@ -7,11 +7,12 @@ be stored and a second pass would open every row again. A large text file is wor
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import psycopg
 
-from include.audience.blocks import UnreadableBlock, cut
+from include.audience.blocks import UnreadableBlock
 from include.audience.columns import resolve_columns
 from include.audience.crew import BATCH, Crew
 from include.audience.packing import SEPARATOR, Job, Packer
@@ -50,6 +51,16 @@ def import_targets(
     :raises MalformedFile: the file cannot be read; names the row. Nothing is stored.
     :raises Refused: a column is missing, or the text cannot be sent to anybody. Nothing is stored.
     """
+    with ExitStack() as opened:
+        path = run.audience_file
+        large = PROCESSES > 1 and path.is_file() and path.stat().st_size >= LARGE
+        crew = opened.enter_context(Crew(PROCESSES, path)) if large else None
+        return _import(store, run, ring, crew, progress)
+
+
+def _import(
+    store: psycopg.Connection, run: Run, ring: KeyRing, crew: Crew | None, progress: Callable[[int], None]
+) -> ImportCounts:
     audience, message = run.spec.audience, run.spec.message
     table = open_table(
         run.audience_file, encoding=audience.encoding, delimiter=audience.delimiter, sheet=audience.sheet
@@ -70,7 +81,7 @@ def import_targets(
         store.execute("SELECT bongsu.open_staging(%s)", [run.run_id])
         with store.cursor() as cursor, cursor.copy(staged_query("audience/stage_copy", run.run_id)) as copy:
             copy.write(COPY_HEADER)
-            for rows, packed in _packed(table, job, packer):
+            for rows, packed in _packed(table, job, packer, crew):
                 copy.write(packed)
                 done += rows
                 progress(done)
@@ -82,17 +93,16 @@ def import_targets(
     return ImportCounts(rows_read=done, rejected=int(rejected[0]))
 
 
-def _packed(table: Table, job: Job, packer: Packer) -> Iterator[tuple[int, bytes]]:
+def _packed(table: Table, job: Job, packer: Packer, crew: Crew | None) -> Iterator[tuple[int, bytes]]:
     """All rows of the file in order, batch by batch: how many, and their staging rows."""
     read = 0
-    if isinstance(table, TextTable) and table.in_blocks and table.path.stat().st_size >= LARGE and PROCESSES > 1:
-        with table.path.open("rb") as file, Crew(PROCESSES, table, job, file) as crew:
-            try:
-                for block, rows, packed in crew.pack(cut(file)):
-                    yield rows, packed
-                    read = block.first_row + block.records - 1
-                return
-            except UnreadableBlock:  # read on below, which finds what is the matter
-                pass
+    if crew is not None and isinstance(table, TextTable) and table.in_blocks:
+        try:
+            for block, rows, packed in crew.pack(table, job):
+                yield rows, packed
+                read = block.first_row + block.records - 1
+            return
+        except UnreadableBlock:  # read on below, which finds what is the matter
+            pass
     for first_row, batch in table.batches(BATCH, after=read):
         yield len(batch), packer.pack(first_row, batch)

@@ -93,8 +93,8 @@ def rows_of(path: Path, processes: int, **sizes: int) -> list[tuple[int, int]]:
     table, job = crew_of(path)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blocks, "SIZE", sizes.get("size", 10_000))
-        with path.open("rb") as file, Crew(processes, table, job, file) as members:
-            return [(block.first_row, rows) for block, rows, _ in members.pack(cut(file))]
+        with Crew(processes, path) as members:
+            return [(block.first_row, rows) for block, rows, _ in members.pack(table, job)]
 
 
 def test_processes_give_the_blocks_in_order(people: Path) -> None:
@@ -106,15 +106,15 @@ def test_processes_give_the_blocks_in_order(people: Path) -> None:
 
 def test_a_process_that_dies_is_an_unreadable_block(people: Path) -> None:
     table, job = crew_of(people)
-    with people.open("rb") as file, Crew(2, table, job, file) as members:
+    with Crew(2, people) as members:
         for member in members._members:
             member._process.kill()
         with pytest.raises(UnreadableBlock):
-            list(members.pack(cut(file)))
+            list(members.pack(table, job))
 
 
 def test_nobody_is_left_behind(people: Path) -> None:
     table, job = crew_of(people)
-    with people.open("rb") as file, Crew(3, table, job, file) as members:
-        next(members.pack(cut(file)))
+    with Crew(3, people) as members:
+        next(members.pack(table, job))
     assert [member._process.poll() is not None for member in members._members] == [True] * 3
