@@ -1,7 +1,7 @@
 """Prints the table, stores it, and says what has become slower since an earlier commit.
 
-``results/latest.json`` is the last run: an object for each line of the table, in a list. ``results/history.jsonl`` has a
-line for each complete run: commit, machine and ratios. Ratios are compared, not seconds, because machines differ.
+``results/latest.json`` is the last run: a list with an object for each line of the table. ``results/history.jsonl`` has
+a line for each complete run: commit, machine, ratios. Ratios are compared, not seconds, because machines differ.
 """
 
 import json
