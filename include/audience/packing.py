@@ -83,6 +83,7 @@ class Packer:
 
         :param rows: all values of each row; ``first_row`` numbers the first.
         """
+        blanks, consents = self._blanks(rows), self._consents(rows)
         phones = [row[self._phone] for row in rows]
         numbers, unusable = normalise_many(phones)
         values = {place: tidy([row[place] for row in rows]) for place in self._values}
@@ -91,7 +92,6 @@ class Packer:
             for row, number in zip(rows, values[self._phone], strict=True):
                 row[self._phone] = number
         kinds = self._plan.decide_many(rows, values)
-        blanks, consents = self._blanks(rows), self._consents(rows)
         rejected: list[bytes] = []
         for place, kind in enumerate(kinds):
             if place in unusable:

@@ -94,7 +94,9 @@ def expected(plan: MessagePlan, row: list[str]) -> tuple[object, ...]:
 def test_a_batch_says_what_its_rows_say(
     rows: list[list[str]], text: str, subject: str | None, allow_lms: bool, watch: bool
 ) -> None:
-    job = Job(7, ColumnPlan(VARIABLES, VARIABLES), text, subject, allow_lms, RING, "run:1", ("note",) if watch else ())
+    job = Job(
+        7, ColumnPlan(VARIABLES, VARIABLES), text, subject, allow_lms, RING, "run:1", ("note", "phone") if watch else ()
+    )
     try:
         packer = Packer(job)
     except Refused:
@@ -108,7 +110,7 @@ def test_a_batch_says_what_its_rows_say(
     for number, (want, row) in enumerate(zip(wanted, rows, strict=True), 100):
         tenant, _, blanks, consent, kind, index, payload, *said = found[number]
         assert tenant == struct.pack(">i", 7)
-        assert int.from_bytes(blanks or b"") == (watch and not row[3].strip())
+        assert int.from_bytes(blanks or b"") == watch * ((not row[3].strip()) + 2 * (not row[1].strip()))
         assert consent == bytes([row[2].strip().lower() in YES])
         if len(want) == 4:
             assert [None if value is None else value.decode() for value in said] == list(want)
