@@ -168,7 +168,7 @@ def test_requirements_are_pinned_and_locked() -> None:
 def test_entry_points_lead_somewhere() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     targets = [target for group in project["entry-points"].values() for target in group.values()]
-    assert len(targets) == 2
+    assert len(targets) == 3
     for target in targets:
         module = target.partition(":")[0]
         assert (ROOT / f"{module.replace('.', '/')}.py").is_file(), module
