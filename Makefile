@@ -34,8 +34,8 @@ format: setup ## let ruff put the code in order
 	@.venv/bin/ruff check --fix
 	@.venv/bin/ruff format
 
-bench: setup ## measure, each number beside its limit
-	@$(PYTHON) -m benchmarks
+bench: setup ## measure, each number beside its limit; SIZE=--small for 100,000 rows
+	@$(PYTHON) -m benchmarks $(SIZE)
 
 chaos: setup ## kill all that a 200,000-recipient run needs, one after the other, while it runs
 	@$(PYTHON) -m tests.faults.chaos
