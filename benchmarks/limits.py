@@ -1,5 +1,6 @@
 """What the databases can do without us."""
 
+from datetime import UTC, timedelta
 from pathlib import Path
 
 import psycopg
@@ -96,24 +97,30 @@ def read_and_copy(owner: psycopg.Connection, campaign: Campaign) -> None:
 
 
 def scan_messages(campaign: Campaign) -> None:
-    """One sequential scan, by one process, of the messages of the run's month, which may hold other runs, too."""
+    """One sequential scan, by one process, that counts the messages of the run's month, other runs' included."""
     with campaign.store.transaction():
         campaign.store.execute(
             "SET LOCAL enable_indexscan = off; SET LOCAL enable_bitmapscan = off; "
             "SET LOCAL max_parallel_workers_per_gather = 0"
         )
-        campaign.store.execute(
-            "SELECT outcome, count(*) FROM messages WHERE run_id = %s AND run_at = %s GROUP BY 1",
-            [campaign.run.run_id, campaign.run.run_at],
-        ).fetchall()
+        campaign.store.execute(f"SELECT outcome, count(*) FROM messages WHERE {_MONTH} GROUP BY 1", _moment(campaign))
 
 
-def share_of_month(owner: psycopg.Connection, campaign: Campaign) -> float:
+def share_of_month(campaign: Campaign) -> float:
     """Which part of the messages of the run's month are the run's own."""
-    row = owner.execute(
-        "SELECT (count(*) FILTER (WHERE run_id = %s))::float / count(*) FROM messages "
-        "WHERE date_trunc('month', run_at, 'UTC') = date_trunc('month', %s::timestamptz, 'UTC')",
-        [campaign.run.run_id, campaign.run.run_at],
+    row = campaign.store.execute(
+        f"SELECT (count(*) FILTER (WHERE run_id = %(run)s))::float / count(*) FROM messages WHERE {_MONTH}",
+        _moment(campaign),
     ).fetchone()
+    campaign.store.commit()
     assert row is not None
     return float(row[0])
+
+
+_MONTH = "run_at >= %(first)s AND run_at < %(next)s"
+
+
+def _moment(campaign: Campaign) -> dict[str, object]:
+    first = campaign.run.run_at.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    following = (first + timedelta(days=32)).replace(day=1)
+    return {"run": campaign.run.run_id, "first": first, "next": following}

@@ -137,8 +137,7 @@ def books(bench: Bench) -> list[Measured]:
         campaign.collect()
         people = campaign.recipients()
         limits.scan_messages(campaign)
-        with owner() as connection:
-            share = limits.share_of_month(connection, campaign)
+        share = limits.share_of_month(campaign)
         limit.append(share * bench.seconds(partial(limits.scan_messages, campaign)))
         ours.append(bench.seconds(campaign.close_books))
     seconds = statistics.median(ours[1:])
