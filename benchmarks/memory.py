@@ -1,7 +1,7 @@
 """Row 9: the peak memory of each task, beside the same task's at a tenth of the audience.
 
-The small version compares with six tenths: below half of it the import does not take its further processes yet, which is a
-step and not a growth.
+The small version compares with six tenths: below half of it the import does not take its further processes yet, which
+is a step and not a growth.
 """
 
 from benchmarks.airflow_home import own_airflow
