@@ -23,7 +23,7 @@ from include.audience.staging import SEPARATOR
 from include.campaigns.runs import Run
 from include.crashpoints import CrashPoint, reach
 from include.delivery.chunks import Chunk, load_chunk
-from include.delivery.line import Line, queue_row
+from include.delivery.line import Line, QueueRows, queue_row
 from include.errors import HandOverError, Unavailable
 from include.messages.plan import MessagePlan
 from include.messages.sizing import LMS, SMS
@@ -31,6 +31,9 @@ from include.messages.template import Pattern, Slot
 from include.privacy.cipher import KeyRing
 from include.queries import query
 from include.store import SET_AGAINST_SET
+
+BATCH = 2_000
+"""Messages worked on at once: as many as stay in the processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -91,18 +94,22 @@ def _claim(store: psycopg.Connection, run: Run, chunk: Chunk) -> None:
         raise Unavailable(f"Chunk {chunk.chunk_no} is being claimed by another try. Trying again.") from error
 
 
-def _queue_rows(store: psycopg.Connection, run: Run, ring: KeyRing, chunk: Chunk) -> list[str]:
+def _queue_rows(store: psycopg.Connection, run: Run, ring: KeyRing, chunk: Chunk) -> QueueRows:
     """The claimed messages of the chunk, opened and rendered, in the order of their recipients."""
+    patterns, unseal = _row_patterns(run, chunk), ring.cipher(run.key).open_many
+    found = QueueRows()
     with store.transaction(), store.cursor(binary=True) as cursor:
         store.execute(SET_AGAINST_SET)
-        claimed = cursor.execute(query("delivery/claimed"), {**chunk.key, "run_at": run.run_at}).fetchall()
-    opened = ring.cipher(run.key).open_many([sealed for _, _, sealed in claimed])
-    patterns = _row_patterns(run, chunk)
-    rows = []
-    for (recipient_no, kind, _), payload in zip(claimed, opened, strict=True):
-        pattern = patterns[kind]
-        rows.append(pattern.text % (*pattern.values(payload.decode().split(SEPARATOR)), recipient_no))
-    return rows
+        cursor.execute(query("delivery/claimed"), {**chunk.key, "run_at": run.run_at})
+        while claimed := cursor.fetchmany(BATCH):
+            rows = []
+            opened = unseal([sealed for _, _, sealed in claimed])
+            for (recipient_no, kind, _), payload in zip(claimed, opened, strict=True):
+                pattern = patterns[kind]
+                values = pattern.values(payload.decode().split(SEPARATOR))
+                rows.append(pattern.text % (*values, recipient_no))
+            found.add(rows)
+    return found
 
 
 def _row_patterns(run: Run, chunk: Chunk) -> dict[str, Pattern]:

@@ -19,7 +19,6 @@ from include.errors import HandOverError, Unavailable
 from include.queries import query
 
 LOCK_SECONDS = 120
-INSERT_ROWS = 1_000
 LOAD_FORBIDDEN = frozenset({ER.NOT_ALLOWED_COMMAND, 2068, 3948, 4166})
 """The server or the client library forbids LOAD DATA LOCAL (1148, 2068, 3948 on MySQL 8, 4166 on MariaDB)."""
 FIELD, END, FIELDS_BETWEEN = "\x1f", "\x1e", 5
@@ -29,6 +28,29 @@ FIELD, END, FIELDS_BETWEEN = "\x1f", "\x1e", 5
 def queue_row(number: str, sender: str, subject: str | None, text: str, kind: str, key: str) -> str:
     """A message as a line's file holds it; ``key`` is ``<run>.<hop>.<recipient>``."""
     return f"{number}\x1f{sender}\x1f{subject or ''}\x1f{text}\x1f{kind}\x1f{key}\x1e"
+
+
+class QueueRows:
+    """The messages of a chunk as its line's file holds them, gathered batch by batch.
+
+    :ivar count: how many.
+    :ivar blocks: their rows, a batch each.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.blocks: list[bytes] = []
+
+    def add(self, rows: Sequence[str]) -> None:
+        """Append rows made by :func:`queue_row`.
+
+        :raises HandOverError: one has a field more or fewer.
+        """
+        block = "".join(rows)
+        if block.count(FIELD) != FIELDS_BETWEEN * len(rows) or block.count(END) != len(rows):
+            raise HandOverError("A message holds a control character that separates the fields; nothing was sent.")
+        self.blocks.append(block.encode())
+        self.count += len(rows)
 
 
 class Line:
@@ -51,56 +73,51 @@ class Line:
         self._connection.rollback()  # ends the snapshot of the read
         return int(row[0]) if row else None
 
-    def hand_over(self, chunk: Chunk, batch: Sequence[str]) -> int:
+    def hand_over(self, chunk: Chunk, rows: QueueRows) -> int:
         """Insert marker and rows in one transaction; how many rows.
 
         On any error nothing was handed over, unless the commit's answer was lost: then the marker tells the next try.
-
-        :param batch: the chunk's messages, each made by :func:`queue_row`.
         """
         with self._lock(self.table):
             try:
                 with self._connection.cursor() as cursor:
                     marker = {"run": chunk.run_id, "hop": chunk.hop, "chunk": chunk.chunk_no}
-                    cursor.execute(query("line/mark"), {**marker, "table": self.table, "rows": len(batch)})
-                    if batch:
-                        self._write(cursor, chunk, batch)
+                    cursor.execute(query("line/mark"), {**marker, "table": self.table, "rows": rows.count})
+                    if rows.count:
+                        self._write(cursor, chunk, rows)
                 reach(CrashPoint.inside_line_transaction)
                 self._connection.commit()
                 reach(CrashPoint.after_line_commit)
             except BaseException:  # a time-out or a told end of the task, too: the lock never goes before the rows
                 self._rollback()
                 raise
-        return len(batch)
+        return rows.count
 
-    def _write(self, cursor: MySQLdb.cursors.Cursor, chunk: Chunk, batch: Sequence[str]) -> None:
+    def _write(self, cursor: MySQLdb.cursors.Cursor, chunk: Chunk, rows: QueueRows) -> None:
         try:
-            self._load(cursor, chunk, batch)
+            self._load(cursor, chunk, rows)
         except MySQLdb.Error as error:
             if not error.args or error.args[0] not in LOAD_FORBIDDEN:
                 raise
-            self._insert(cursor, chunk, batch)
+            self._insert(cursor, chunk, rows)
 
-    def _load(self, cursor: MySQLdb.cursors.Cursor, chunk: Chunk, batch: Sequence[str]) -> None:
+    def _load(self, cursor: MySQLdb.cursors.Cursor, chunk: Chunk, rows: QueueRows) -> None:
         """LOAD DATA from a file that exists in memory only: clear text never touches a disk."""
         with os.fdopen(os.memfd_create("bongsu-chunk"), "wb") as file:
-            rows = "".join(batch)
-            if rows.count(FIELD) != FIELDS_BETWEEN * len(batch) or rows.count(END) != len(batch):
-                raise HandOverError("A message holds a control character that separates the fields; nothing was sent.")
-            file.write(rows.encode())
+            file.writelines(rows.blocks)
             file.flush()
             path = f"/proc/self/fd/{file.fileno()}"
             cursor.execute(query("line/load").format(table=self.table), {"file": path, "chunk": chunk_key(chunk)})
-            if cursor.rowcount != len(batch):
+            if cursor.rowcount != rows.count:
                 # a warning turned into a lost or shortened row; the transaction has not been committed
-                raise MySQLdb.DataError(0, f"LOAD DATA took {cursor.rowcount} of {len(batch)} rows")
+                raise MySQLdb.DataError(0, f"LOAD DATA took {cursor.rowcount} of {rows.count} rows")
 
-    def _insert(self, cursor: MySQLdb.cursors.Cursor, chunk: Chunk, batch: Sequence[str]) -> None:
+    def _insert(self, cursor: MySQLdb.cursors.Cursor, chunk: Chunk, rows: QueueRows) -> None:
         """Multi-row INSERT, for servers that forbid LOAD DATA LOCAL."""
         group, statement = chunk_key(chunk), query("line/insert").format(table=self.table)
-        for start in range(0, len(batch), INSERT_ROWS):
-            rows = batch[start : start + INSERT_ROWS]
-            cursor.executemany(statement, [(*row.removesuffix(END).split(FIELD), group) for row in rows])
+        for block in rows.blocks:
+            messages = [(*row.split(FIELD), group) for row in block.decode().split(END)[:-1]]
+            cursor.executemany(statement, messages)
 
     @contextmanager
     def _lock(self, name: str) -> Iterator[None]:

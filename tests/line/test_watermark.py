@@ -11,7 +11,7 @@ import pytest
 from MySQLdb.connections import Connection
 
 from include.delivery.chunks import Chunk
-from include.delivery.line import Line, queue_row
+from include.delivery.line import Line, QueueRows, queue_row
 from sandbox.agent import AgentFleet
 from tests.line.rows import queued, sent, until, write_rows
 
@@ -59,7 +59,9 @@ def the_products(conn: Connection, chunk_no: int) -> None:
         queue_row(f"010{number:08d}", "0212345678", None, "hello", "S", f"1.0.{number}")
         for number in range(first, first + CHUNK_ROWS)
     ]
-    Line(conn, chunk.table_name).hand_over(chunk, messages)
+    rows = QueueRows()
+    rows.add(messages)
+    Line(conn, chunk.table_name).hand_over(chunk, rows)
 
 
 def hand_over_at_once(connect: Connect, hand_over: HandOver, conn: Connection, line_url: str) -> Counter[str]:
