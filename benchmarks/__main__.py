@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from benchmarks.measure import Bench, Measured
-from benchmarks.report import slower, store, table
+from benchmarks.report import remember, slower, store, table
 from include.embedded.client import ensure
 
 ROWS = {
@@ -53,10 +53,12 @@ def main() -> int:
             for line in table(found)[1:]:
                 _say(line)
             lines += found
+            store(lines)
     print("\n" + "\n".join(table(lines)))
     for text in slower(lines, small=options.small):
         print(f"SLOWER  {text}")
-    store(lines, small=options.small, complete=complete)
+    if complete:
+        remember(lines, small=options.small)
     missed = [line.name for line in lines if not line.met]
     print(
         f"\n{len(lines) - len(missed)} of {len(lines)} targets met in {time.monotonic() - started:.0f} s.", flush=True

@@ -73,13 +73,15 @@ def table(lines: Sequence[Measured]) -> list[str]:
     return ["  ".join(_pad(cell, width) for cell, width in zip(row, widths, strict=True)) for row in (head, *body)]
 
 
-def store(lines: Sequence[Measured], *, small: bool, complete: bool) -> None:
-    """Write ``latest.json``; a complete run adds its ratios to the history."""
+def store(lines: Sequence[Measured]) -> None:
+    """Write ``latest.json``: what has been measured so far."""
     RESULTS.mkdir(exist_ok=True)
     described = [{**asdict(line), "machine": machine()} for line in lines]
     LATEST.write_text(json.dumps(described, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    if not complete:
-        return
+
+
+def remember(lines: Sequence[Measured], *, small: bool) -> None:
+    """Add the ratios of a complete run to the history."""
     entry = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": _commit(),
