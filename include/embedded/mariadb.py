@@ -49,6 +49,7 @@ def service(site: Site) -> Service:
     account = site.home.path / "mariadb-account.sql"
     settings = SETTINGS | {
         "datadir": str(data),
+        "tmpdir": str(_own_tmp(site)),
         "port": str(site.ports["mariadb"]),
         "socket": str(site.home.socket("mariadb.sock")),
         "pid-file": str(site.home.path / "mariadb.pid"),
@@ -67,6 +68,11 @@ def service(site: Site) -> Service:
         is_ready=lambda: _answers(site),
         stop_seconds=60,
     )
+
+
+def _own_tmp(site: Site) -> Path:
+    """A folder for temporary tables: a server that starts removes those of every other server in its folder."""
+    return site.home.path / "mariadb-tmp"
 
 
 def _server() -> list[str]:
@@ -98,6 +104,7 @@ def find_program(*names: str) -> str:
 
 
 def _prepare(site: Site, data: Path, account: Path) -> None:
+    _own_tmp(site).mkdir(mode=0o700, exist_ok=True)
     if not (data / "mysql").is_dir():
         _initialise(site, data)
     password = site.secrets["line"]
@@ -126,7 +133,8 @@ def _initialise(site: Site, data: Path) -> None:
         subprocess.run(
             [
                 *_server(),
-                *("--bootstrap", f"--datadir={draft}", "--log-warnings=0", "--enforce-storage-engine="),
+                *("--bootstrap", f"--datadir={draft}", f"--tmpdir={_own_tmp(site)}"),
+                *("--log-warnings=0", "--enforce-storage-engine="),
                 *("--max-allowed-packet=8M", "--net-buffer-length=16K"),
                 *_options({name: SETTINGS[name] for name in SETTINGS if name.startswith("innodb")}),
             ],

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 from MySQLdb.connections import Connection
@@ -120,3 +121,10 @@ def test_names() -> None:
         queue_table(0)
     with pytest.raises(ValueError, match="YYYYMM"):
         log_table(1, "26-01; DROP")
+
+
+def test_no_other_server_removes_its_temporary_tables(connect: Connect) -> None:
+    cursor = connect().cursor()
+    cursor.execute("SELECT @@datadir, @@tmpdir")
+    data, temporary = map(Path, cursor.fetchone())
+    assert temporary.parent == data.parent, "a server that starts empties the folder, whoever else uses it"
