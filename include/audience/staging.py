@@ -15,15 +15,13 @@ import psycopg
 from include.audience.blocks import UnreadableBlock
 from include.audience.columns import resolve_columns
 from include.audience.crew import BATCH, Crew
-from include.audience.packing import SEPARATOR, Job, Packer
+from include.audience.packing import Job, Packer
 from include.audience.reader import open_table
 from include.audience.staged import COPY_HEADER, COPY_TRAILER, staged_query
 from include.audience.table import Table
 from include.audience.text import TextTable
 from include.campaigns.runs import Run
 from include.privacy.cipher import KeyRing
-
-__all__ = ["SEPARATOR", "ImportCounts", "import_targets"]
 
 LARGE = 4 << 20
 """Bytes of a file from which on processes of their own are worth their start."""

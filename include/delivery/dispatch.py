@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import MySQLdb
 import psycopg
 
-from include.audience.staging import SEPARATOR
+from include.audience.packing import SEPARATOR
 from include.campaigns.runs import Run
 from include.crashpoints import CrashPoint, reach
 from include.delivery.chunks import Chunk, load_chunk

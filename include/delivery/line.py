@@ -27,7 +27,7 @@ FIELD, END, FIELDS_BETWEEN = "\x1f", "\x1e", 5
 
 def queue_row(number: str, sender: str, subject: str | None, text: str, kind: str, key: str) -> str:
     """A message as a line's file holds it; ``key`` is ``<run>.<hop>.<recipient>``."""
-    return f"{number}\x1f{sender}\x1f{subject or ''}\x1f{text}\x1f{kind}\x1f{key}\x1e"
+    return FIELD.join((number, sender, subject or "", text, kind, key)) + END
 
 
 class QueueRows:

@@ -18,7 +18,7 @@ import MySQLdb.cursors
 import psycopg
 from psycopg.rows import class_row
 
-from include.audience.staging import SEPARATOR
+from include.audience.packing import SEPARATOR
 from include.campaigns.runs import Run, content_hash
 from include.errors import HandOverError
 from include.messages.plan import MessagePlan, Problem

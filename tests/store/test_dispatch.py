@@ -11,7 +11,7 @@ from include.delivery.chunks import load_chunk, plan_chunks
 from include.delivery.dispatch import Dispatched, dispatch_chunk
 from include.delivery.line import Line
 from include.delivery.line_connection import connect_line
-from include.errors import HandOverError
+from include.errors import HandOverError, Unavailable
 from include.store import connect
 from tests.store.conftest import Make
 from tests.support import Campaign, numbers, write_csv
@@ -128,6 +128,35 @@ def test_texts_arrive_byte_for_byte(make: Make, forbidden: bool) -> None:
         forbid_load_data(campaign)
     campaign.dispatch(1)
     assert campaign.line_rows("msg_contents") == [text.replace("{{name}}", name) for name in ("김", "NULL")]
+
+
+@pytest.mark.parametrize("forbidden", [False, True])
+def test_a_text_that_is_nothing_but_a_word_of_the_file_format_arrives(make: Make, forbidden: bool) -> None:
+    words = ["NULL", "\\N", "\\", "''"]
+    campaign = ready(make(list(zip(numbers(4), words, strict=True)), text="{{name}}", purpose="informational"))
+    if forbidden:
+        forbid_load_data(campaign)
+    campaign.dispatch(1)
+    assert campaign.line_rows("msg_contents") == words
+
+
+def test_a_claim_that_meets_another_is_tried_again(make: Make) -> None:
+    campaign = ready(make(100))
+    run = campaign.run
+    with campaign.databases.platform() as other:
+        # a try whose lock went with its connection to the line, in the middle of its claim
+        other.execute(
+            "INSERT INTO messages (tenant_id, recipient_no, run_id, run_at, chunk_no, hop, kind) "
+            "SELECT tenant_id, recipient_no, run_id, %s, 1, 0, kind FROM recipients WHERE run_id = %s",
+            [run.run_at, run.run_id],
+        )
+        timer = threading.Timer(0.5, other.commit)
+        timer.start()
+        with pytest.raises(Unavailable, match="being claimed by another try"):
+            campaign.dispatch(1)
+        timer.join()
+    assert campaign.dispatch(1) == Dispatched(100, 0, already=False)
+    assert sorted(campaign.line_rows()) == numbers(100)
 
 
 def test_long_messages_carry_their_subject_and_short_ones_none(make: Make) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from include.audience.staging import SEPARATOR
+from include.audience.packing import SEPARATOR
 from include.privacy.cipher import KeyRing, KeyRingError
 from include.reporting.books import close
 from tests.store.conftest import Make

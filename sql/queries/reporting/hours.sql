@@ -2,8 +2,8 @@
 INSERT INTO report_hours (tenant_id, run_id, hour, accepted, delivered, failed)
 SELECT %(tenant)s, %(run)s, hour, sum(accepted), sum(delivered), sum(failed)
 FROM (
-    SELECT accepted_hour AS hour, messages AS accepted, 0 AS delivered, 0 AS failed
-    FROM tally WHERE accepted_hour IS NOT NULL
+    SELECT handed_over_hour AS hour, messages AS accepted, 0 AS delivered, 0 AS failed
+    FROM tally WHERE state IN ('accepted', 'delivered', 'failed', 'expired')
     UNION ALL
     SELECT finished_hour, 0, CASE state WHEN 'delivered' THEN messages ELSE 0 END,
            CASE state WHEN 'failed' THEN messages ELSE 0 END

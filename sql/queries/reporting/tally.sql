@@ -2,8 +2,7 @@
 -- in common comes from the chunk afterwards.
 CREATE TEMPORARY TABLE tally ON COMMIT DROP AS
 SELECT m.chunk_no, c.line_no, m.hop, bongsu.message_state(m.outcome, c.state) AS state, m.result_code,
-       CASE WHEN m.outcome IS DISTINCT FROM 'suppressed' AND m.outcome IS DISTINCT FROM 'cancelled'
-            THEN date_bin('1 hour', c.handed_over_at, 'epoch') END AS accepted_hour,
+       date_bin('1 hour', c.handed_over_at, 'epoch') AS handed_over_hour,
        m.finished_hour, m.messages,
        -- the line writes whole seconds by its own clock
        CASE WHEN m.outcome = 'delivered'
