@@ -1,14 +1,11 @@
-"""An Airflow of the benchmarks' own: in a home below this one, so that a user's Airflow never shows a benchmark's DAG.
-
-It is the embedded one, raised as a command raises it, with one more folder of DAGs: :mod:`benchmarks.empty`.
+"""The Airflow of the benchmarks' home: the embedded one, raised as a command raises it, with one more folder of DAGs,
+:mod:`benchmarks.empty`.
 """
 
 import json
-import os
-import shutil
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -22,9 +19,8 @@ from include.cli.airflow_api import Airflow
 from include.cli.applying import apply_file
 from include.cli.run_flow import ENDED, wait_for_dag
 from include.cli.store import tenant_store
-from include.embedded.client import board_of, ensure, stop_all
+from include.embedded.client import board_of, ensure, stop_all, this_home
 from include.embedded.state import Home, Level
-from include.settings import settings
 from sandbox.customers import generate
 
 TENANT = "acme"
@@ -77,7 +73,6 @@ class OwnAirflow:
     """The running Airflow, its databases and its agents."""
 
     home: Home
-    environment: Mapping[str, str] = field(repr=False)
     api: Airflow
 
     @property
@@ -97,9 +92,8 @@ class OwnAirflow:
         }
         file = folder / f"{slug}.yaml"
         file.write_text(json.dumps(definition, ensure_ascii=False), encoding="utf-8")
-        with _environment(_ours(self.environment)):
-            applied = apply_file(file)
-            wait_for_dag(self.api, applied)
+        applied = apply_file(file)
+        wait_for_dag(self.api, applied)
         return applied.dag_id
 
     def warm_up(self, folder: Path) -> str:
@@ -159,7 +153,7 @@ class OwnAirflow:
             for one in found
         ]
         certified, stages, rows = None, dict[str, float](), 0
-        with _environment(_ours(self.environment)), tenant_store(TENANT) as (store, _):
+        with tenant_store(TENANT) as (store, _):
             # the stage is recorded right after the certificate, by the server's clock
             row = store.execute(
                 "SELECT run_id, t.rows_read, s.finished_at FROM runs JOIN report_runs t USING (run_id) "
@@ -180,23 +174,17 @@ class OwnAirflow:
 
 @contextmanager
 def own_airflow(bench: Bench) -> Iterator[OwnAirflow]:
-    """The benchmarks' Airflow until the block ends; its databases are empty at the first call of a process."""
-    home = Home(settings().home / "bench")
-    home.create()
-    if "airflow" not in bench.kept:
-        stop_all(home)
-        shutil.rmtree(home.path)
-        home.create()
-        bench.kept["airflow"] = home
+    """Airflow until the block ends; nothing of it is left running for the row after."""
+    home = this_home()
     _add_empty_dags(home)
-    with ExitStack() as stack:
-        with _environment({"BONGSU_HOME": str(home.path)}):
-            services = stack.enter_context(ensure(Level.all, bench.say))
+    with ensure(Level.all, bench.say) as services:
         values = services.environment
         api = Airflow(values["BONGSU_AIRFLOW_URL"], values["BONGSU_AIRFLOW_USER"], values["BONGSU_AIRFLOW_PASSWORD"])
-        stack.callback(stop_all, home)
-        stack.callback(api.http.close)
-        yield OwnAirflow(home, values, api)
+        try:
+            with closing(api.http):
+                yield OwnAirflow(home, api)
+        finally:
+            stop_all(home)
 
 
 def _add_empty_dags(home: Home) -> None:
@@ -208,23 +196,3 @@ def _add_empty_dags(home: Home) -> None:
     file = home.path / "airflow" / "airflow.cfg"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(f"[dag_processor]\ndag_bundle_config_list = {json.dumps(bundles)}\n", encoding="utf-8")
-
-
-def _ours(environment: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in environment.items() if name.startswith("BONGSU_")}
-
-
-@contextmanager
-def _environment(values: Mapping[str, str]) -> Iterator[None]:
-    """This process is one of the home that ``values`` name."""
-    before = dict(os.environ)
-    for name in [name for name in os.environ if name.startswith("BONGSU_") and name.endswith("_URL")]:
-        del os.environ[name]
-    os.environ.update(values)
-    settings.cache_clear()
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-        settings.cache_clear()

@@ -145,12 +145,21 @@ class Campaign:
         self.store.commit()
         return int(row[0]) if row else 0
 
+    def queued(self) -> bool:
+        """Whether a message of any run still stands in a queue."""
+        with self.line.cursor() as cursor:
+            found = False
+            for line_no in self.run.lines:
+                cursor.execute(f"SELECT EXISTS (SELECT 1 FROM {queue_table(line_no)})")
+                found = found or bool(cursor.fetchall()[0][0])
+        self.line.rollback()  # the next look sees what has happened meanwhile
+        return found
+
     def remove(self) -> None:
-        """Take the run's rows off the line again and close the connections, so that the next run meets empty queues."""
+        """Empty the lines, so that the next run meets them as this one did, and close the connections."""
         with self.line.cursor() as cursor:
             for line_no in self.run.lines:
-                cursor.execute(f"DELETE FROM {queue_table(line_no)} WHERE app_etc2 LIKE %s", (f"{self.run.run_id}.%",))
-        self.line.commit()
+                cursor.execute(f"TRUNCATE TABLE {queue_table(line_no)}")
         self.line.close()
         self.store.close()
 

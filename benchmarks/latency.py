@@ -8,9 +8,7 @@ import time
 
 from benchmarks.airflow_home import Course, OwnAirflow, own_airflow
 from benchmarks.measure import Bench, Measured
-from include.embedded.state import Level
 
-NEEDS = Level.databases
 RUNS = 5
 EMPTY_DAG = "bench_empty_campaign"
 DAG_SECONDS = 120.0

@@ -58,7 +58,7 @@ class FinishedRows:
         """All files, a transaction each, by as many connections as ``processes`` has."""
         processes.run(_load_file, self.files)
 
-    def remove(self) -> None:
+    def close(self) -> None:
         """Drop the tables and the files."""
         for _, file in self.files:
             Path(file).unlink()

@@ -3,7 +3,7 @@
 import gc
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -98,7 +98,8 @@ class Bench:
     :ivar folder: for files of this run.
     :ivar say: shows one line of progress.
     :ivar small: the five-minute version; rows choose their own sizes by it.
-    :ivar kept: what a row leaves for later ones of the same run, by name (finished campaigns, seconds).
+    :ivar asked: names of the rows of the table that this run measures.
+    :ivar kept: what a row leaves for later ones of the same run, by name (seconds, peaks of memory).
     """
 
     rows: int
@@ -106,6 +107,7 @@ class Bench:
     folder: Path
     say: Callable[[str], None]
     small: bool
+    asked: Collection[str]
     kept: dict[str, object] = field(default_factory=dict)
 
     def seconds(self, action: Callable[[], object]) -> float:

@@ -8,10 +8,8 @@ from benchmarks.airflow_home import own_airflow
 from benchmarks.campaign import customer_file
 from benchmarks.measure import SEED, Bench, Measured
 from benchmarks.whole import watched_run
-from include.embedded.state import Level
 from sandbox.customers import generate
 
-NEEDS = Level.databases
 MOST_MIB = 450.0
 
 

@@ -13,10 +13,8 @@ from benchmarks import dag_factory, parse_process
 from benchmarks.live_campaigns import compile_live
 from benchmarks.measure import Bench, Measured
 from include.campaigns.manifest import Entry
-from include.embedded.state import Level
 from include.settings import ROOT
 
-NEEDS = Level.databases
 CAMPAIGNS = 1_000
 SMALL_CAMPAIGNS = 100
 PROCESSES, SMALL_PROCESSES = 7, 3

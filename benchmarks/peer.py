@@ -13,13 +13,13 @@ from benchmarks import peer_campaign
 from benchmarks.campaign import CONNECTIONS, Dispatchers, worker_line
 from benchmarks.measure import SEED, Bench, Measured
 from benchmarks.scratch import scratch_database
-from benchmarks.stages import dispatching, importing
+from benchmarks.stages import stage_seconds
 from include.delivery.line_schema import queue_table
+from include.embedded.client import ensure
 from include.embedded.state import Level
 from include.queries import query
 from sandbox.customers import generate
 
-NEEDS = Level.databases
 ROWS, SMALL_ROWS, WARM_UP_ROWS = 100_000, 20_000, 2_000
 FASTER = 10
 NOTE = (
@@ -28,17 +28,14 @@ NOTE = (
 
 
 def measure(bench: Bench) -> list[Measured]:
-    """The row's two lines. Our rates are those of rows 1 and 2 of the same run, measured here if they were not."""
-    if "import_rate" not in bench.kept:
-        importing(bench)
-    if "dispatch_rate" not in bench.kept:
-        dispatching(bench)
+    """The row's two lines. Our rates are those of rows 1 and 2 of the same run."""
+    seconds = stage_seconds(bench)
     rows = SMALL_ROWS if bench.small else ROWS
     file, warm_up = bench.folder / "peer.csv", bench.folder / "peer-warm-up.csv"
     people = generate(file, rows, SEED).recipients
     generate(warm_up, WARM_UP_ROWS, SEED)
     imports, dispatches = [], []
-    with _peer() as peer:
+    with ensure(Level.databases, bench.say), _peer() as peer:
         peer.import_and_freeze(0, warm_up)
         peer.dispatch(0)
         for run in range(1, bench.repeats + 1):
@@ -49,7 +46,7 @@ def measure(bench: Bench) -> list[Measured]:
     return [
         Measured.at_least(
             "import, beside pandas",
-            _kept_rate(bench, "import_rate"),
+            bench.rows / seconds.ours("import"),
             statistics.median(imports),
             FASTER,
             against="pandas, Fernet and to_sql, a task a stage",
@@ -58,7 +55,7 @@ def measure(bench: Bench) -> list[Measured]:
         ),
         Measured.at_least(
             "dispatch, beside executemany",
-            _kept_rate(bench, "dispatch_rate"),
+            seconds.people / seconds.ours("dispatch"),
             statistics.median(dispatches),
             FASTER,
             against=f"batches of 1,000 through XCom and executemany, {CONNECTIONS} processes",
@@ -118,9 +115,3 @@ def _peer() -> Iterator[_Peer]:
         with line.cursor() as cursor:
             for table in tables:
                 cursor.execute(f"DROP TABLE IF EXISTS {table}")
-
-
-def _kept_rate(bench: Bench, name: str) -> float:
-    rate = bench.kept[name]
-    assert isinstance(rate, float)
-    return rate

@@ -1,18 +1,13 @@
 """Row 5: a whole campaign through Airflow, from the trigger to the certificate, beside the sum of its stages alone."""
 
-import statistics
 import time
-from contextlib import closing
-from functools import partial
 
 from benchmarks.airflow_home import Course, OwnAirflow, own_airflow
-from benchmarks.campaign import Campaign, Dispatchers, customer_file
+from benchmarks.campaign import customer_file
 from benchmarks.measure import Bench, Measured
+from benchmarks.stages import STAGES, stage_seconds
 from benchmarks.task_memory import TaskMemory
-from include.embedded.state import Level
 
-NEEDS = Level.databases
-STAGES = ("import", "dispatch", "collect", "books")
 LONGEST = 120.0
 REPEATS_SECONDS = 240.0
 """No further run is begun after so many seconds of runs."""
@@ -20,7 +15,7 @@ REPEATS_SECONDS = 240.0
 
 def measure(bench: Bench) -> list[Measured]:
     """One run in the small version; in the full one as many as time allows, of which the median counts."""
-    stages = _stage_seconds(bench)
+    alone = stage_seconds(bench)
     courses: list[Course] = []
     with own_airflow(bench) as airflow:
         airflow.warm_up(bench.folder)
@@ -34,11 +29,12 @@ def measure(bench: Bench) -> list[Measured]:
         Measured.at_most(
             "whole campaign through Airflow",
             chosen.certified,
-            sum(stages.values()),
+            sum(map(alone.ours, STAGES)),
             1.5,
             against="the sum of import, dispatch, collect and books measured alone",
             rows=bench.rows,
-            note=", ".join(f"{stage} {seconds:.1f}" for stage, seconds in chosen.stages.items()),
+            note=f"the carrier's agents alone take {alone.agents:.1f} s for the same messages; in the run, "
+            + ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in chosen.stages.items()),
         ),
         Measured.bound(
             "whole campaign, wall time", chosen.certified, most=LONGEST, unit="s", rows=bench.rows, note=_apart(chosen)
@@ -56,26 +52,6 @@ def watched_run(bench: Bench, airflow: OwnAirflow, dag_id: str) -> Course:
     for task in course.tasks:
         peaks[task.task_id] = max(peaks.get(task.task_id, 0.0), memory.peak(task.id))
     return course
-
-
-def _stage_seconds(bench: Bench) -> dict[str, float]:
-    """What rows 1 to 4 have left, or the same measured now."""
-    kept = bench.kept.get("stage_seconds")
-    if isinstance(kept, dict) and set(STAGES) <= set(kept):
-        return {stage: float(kept[stage]) for stage in STAGES}
-    file = customer_file(bench)
-    seconds: dict[str, list[float]] = {stage: [] for stage in STAGES}
-    with closing(Dispatchers()) as processes:
-        for _ in range(1 + (1 if bench.small else bench.repeats)):
-            campaign = Campaign.create(file, bench.folder)
-            seconds["import"].append(bench.seconds(campaign.import_and_freeze))
-            seconds["dispatch"].append(bench.seconds(partial(campaign.dispatch, processes)))
-            campaign.deliver()
-            seconds["collect"].append(bench.seconds(campaign.collect))
-            seconds["books"].append(bench.seconds(campaign.close_books))
-            campaign.remove()
-    # the first one warms up
-    return {stage: statistics.median(taken[1:]) for stage, taken in seconds.items()}
 
 
 def _apart(course: Course) -> str:
