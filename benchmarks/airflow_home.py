@@ -5,7 +5,6 @@
 import json
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -74,6 +73,8 @@ class OwnAirflow:
 
     home: Home
     api: Airflow
+    ten: str = ""
+    """The DAG of a campaign of ten people."""
 
     @property
     def scheduler(self) -> int:
@@ -96,16 +97,12 @@ class OwnAirflow:
         wait_for_dag(self.api, applied)
         return applied.dag_id
 
-    def warm_up(self, folder: Path) -> str:
-        """Run a campaign of ten people, which is not measured: the first tasks meet an Airflow that is still importing.
-
-        Returns the id of its DAG.
-        """
+    def warm_up(self, folder: Path) -> None:
+        """Run a campaign of ten people, unmeasured: the first tasks meet an Airflow that is still importing."""
         customers = folder / "ten.csv"
         generate(customers, 10, SEED, dirt=False)
-        dag_id = self.apply("bench-ten", customers, folder)
-        self.run(dag_id)
-        return dag_id
+        self.ten = self.apply("bench-ten", customers, folder)
+        self.run(self.ten)
 
     def run(self, dag_id: str, **params: object) -> Course:
         """Trigger a run and wait until it has ended.
@@ -172,19 +169,22 @@ class OwnAirflow:
                 yield from self.api.log(dag_id, dag_run_id, task, 25)
 
 
-@contextmanager
-def own_airflow(bench: Bench) -> Iterator[OwnAirflow]:
-    """Airflow until the block ends; nothing of it is left running for the row after."""
-    home = this_home()
-    _add_empty_dags(home)
-    with ensure(Level.all, bench.say) as services:
-        values = services.environment
+def own_airflow(bench: Bench) -> OwnAirflow:
+    """Airflow, warmed up; it stays up as long as the rows that follow ask for it, too."""
+    found = bench.kept.get("airflow")
+    if found is None:
+        home = this_home()
+        _add_empty_dags(home)
+        values = bench.shared.enter_context(ensure(Level.all, bench.say)).environment
+        bench.shared.callback(stop_all, home)
         api = Airflow(values["BONGSU_AIRFLOW_URL"], values["BONGSU_AIRFLOW_USER"], values["BONGSU_AIRFLOW_PASSWORD"])
-        try:
-            with closing(api.http):
-                yield OwnAirflow(home, api)
-        finally:
-            stop_all(home)
+        bench.shared.callback(api.http.close)
+        found = OwnAirflow(home, api)
+        bench.kept["airflow"] = found
+        bench.shared.callback(bench.kept.pop, "airflow")
+        found.warm_up(bench.folder)
+    assert isinstance(found, OwnAirflow)
+    return found
 
 
 def _add_empty_dags(home: Home) -> None:

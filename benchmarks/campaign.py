@@ -1,6 +1,8 @@
 """One campaign, stage by stage without Airflow: what the rows of the table about single stages have in common."""
 
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -21,11 +23,11 @@ from include.campaigns.spec import CampaignSpec
 from include.delivery.chunks import plan_chunks
 from include.delivery.dispatch import dispatch_chunk
 from include.delivery.line_connection import connect_line
-from include.delivery.line_schema import queue_table
+from include.delivery.line_schema import log_tables, queue_table
 from include.delivery.receipts import collect
 from include.privacy.cipher import key_ring
 from include.reporting.books import close
-from include.settings import settings
+from include.settings import ROOT, settings
 from include.store import connect, tenant_id
 from sandbox.customers import generate
 
@@ -145,23 +147,31 @@ class Campaign:
         self.store.commit()
         return int(row[0]) if row else 0
 
-    def queued(self) -> bool:
-        """Whether a message of any run still stands in a queue."""
-        with self.line.cursor() as cursor:
-            found = False
-            for line_no in self.run.lines:
-                cursor.execute(f"SELECT EXISTS (SELECT 1 FROM {queue_table(line_no)})")
-                found = found or bool(cursor.fetchall()[0][0])
-        self.line.rollback()  # the next look sees what has happened meanwhile
-        return found
+    def relay(self) -> None:
+        """Let the carrier's agents, in a process of their own, take the campaign from its queues into their logs."""
+        lines = ",".join(map(str, self.run.lines))
+        with subprocess.Popen([sys.executable, "-m", "sandbox.agent", "--lines", lines], cwd=ROOT) as agents:
+            while self._queued():
+                time.sleep(0.1)
+            agents.terminate()
 
     def remove(self) -> None:
         """Empty the lines, so that the next run meets them as this one did, and close the connections."""
         with self.line.cursor() as cursor:
             for line_no in self.run.lines:
-                cursor.execute(f"TRUNCATE TABLE {queue_table(line_no)}")
+                # an emptied queue numbers its rows from 1 again, and its logs must not have those numbers
+                for table in (queue_table(line_no), *log_tables(self.line, line_no)):
+                    cursor.execute(f"TRUNCATE TABLE {table}")
         self.line.close()
         self.store.close()
+
+    def _queued(self) -> bool:
+        looks = (f"EXISTS (SELECT 1 FROM {queue_table(line_no)})" for line_no in self.run.lines)
+        with self.line.cursor() as cursor:
+            cursor.execute(f"SELECT {' OR '.join(looks)}")
+            found = bool(cursor.fetchall()[0][0])
+        self.line.rollback()  # the next look sees what has happened meanwhile
+        return found
 
     def _reload(self) -> None:
         self.run = runs.load(self.store, self.run.run_id)

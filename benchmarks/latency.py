@@ -18,13 +18,12 @@ def measure(bench: Bench) -> list[Measured]:
     """Runs of both by turns; the median ratio of a run to its twin counts."""
     ours: list[Course] = []
     empty: list[Course] = []
-    with own_airflow(bench) as airflow:
-        campaign = airflow.warm_up(bench.folder)
-        _wait_for_empty(airflow)
-        airflow.run(EMPTY_DAG)
-        for _ in range(3 if bench.small else max(RUNS, bench.repeats)):
-            ours.append(course := airflow.run(campaign))
-            empty.append(airflow.run(EMPTY_DAG, defer=any(task.resumed for task in course.tasks)))
+    airflow = own_airflow(bench)
+    _wait_for_empty(airflow)
+    airflow.run(EMPTY_DAG)
+    for _ in range(3 if bench.small else max(RUNS, bench.repeats)):
+        ours.append(course := airflow.run(airflow.ten))
+        empty.append(airflow.run(EMPTY_DAG, defer=any(task.resumed for task in course.tasks)))
     pairs = sorted(zip(ours, empty, strict=True), key=lambda pair: pair[0].seconds / pair[1].seconds)
     chosen, limit = pairs[len(pairs) // 2]
     return [

@@ -4,6 +4,7 @@ import gc
 import statistics
 import time
 from collections.abc import Callable, Collection, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -99,6 +100,7 @@ class Bench:
     :ivar say: shows one line of progress.
     :ivar small: the five-minute version; rows choose their own sizes by it.
     :ivar asked: names of the rows of the table that this run measures.
+    :ivar shared: what is left running for the rows that follow, until one comes that has no use for it.
     :ivar kept: what a row leaves for later ones of the same run, by name (seconds, peaks of memory).
     """
 
@@ -108,6 +110,7 @@ class Bench:
     say: Callable[[str], None]
     small: bool
     asked: Collection[str]
+    shared: ExitStack
     kept: dict[str, object] = field(default_factory=dict)
 
     def seconds(self, action: Callable[[], object]) -> float:

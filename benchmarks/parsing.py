@@ -13,6 +13,8 @@ from benchmarks import dag_factory, parse_process
 from benchmarks.live_campaigns import compile_live
 from benchmarks.measure import Bench, Measured
 from include.campaigns.manifest import Entry
+from include.embedded.client import ensure
+from include.embedded.state import Level
 from include.settings import ROOT
 
 CAMPAIGNS = 1_000
@@ -26,7 +28,8 @@ MOST_MORE = 0.3
 def measure(bench: Bench) -> list[Measured]:
     """The row's two lines."""
     folder = bench.folder / "parsing"
-    by_shard = compile_live(folder / "manifests", SMALL_CAMPAIGNS if bench.small else CAMPAIGNS)
+    with ensure(Level.databases, bench.say):
+        by_shard = compile_live(folder / "manifests", SMALL_CAMPAIGNS if bench.small else CAMPAIGNS)
     environment = _environment(folder)
     ours = [ROOT / "dags" / f"campaigns_{shard:02d}.py" for shard in by_shard]
     return [

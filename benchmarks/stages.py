@@ -83,17 +83,10 @@ def _measured(bench: Bench, stages: tuple[str, ...]) -> Seconds:
                 seconds.all_ours.setdefault(stage, []).append(ours)
                 seconds.all_limits.setdefault(stage, []).append(limit)
             seconds.people = campaign.recipients()
-            if "whole" in bench.asked and len(seconds.all_ours["books"]) > bench.repeats:
-                # the last one: agents that have been started stay as long as the databases do
-                seconds.agents = bench.seconds(partial(_agents, bench, campaign))
+            if "whole" in bench.asked and not seconds.agents:
+                seconds.agents = bench.seconds(campaign.relay)
             campaign.remove()
     return seconds
-
-
-def _agents(bench: Bench, campaign: Campaign) -> None:
-    with ensure(Level.lines, bench.say):
-        while campaign.queued():
-            time.sleep(0.1)
 
 
 def _import(bench: Bench, campaign: Campaign, owner: psycopg.Connection) -> tuple[float, float]:
