@@ -15,6 +15,7 @@ People who refused between the freeze and this moment are withdrawn with the cla
 """
 
 from dataclasses import dataclass
+from itertools import compress
 
 import MySQLdb
 import psycopg
@@ -68,15 +69,15 @@ def dispatch_chunk(
         handed_over = line.marker(chunk)
         already = handed_over is not None
         if handed_over is None:
-            _claim(store, run, chunk)
+            withdrawn = _claim(store, run, chunk)
             reach(CrashPoint.after_claim)
-            handed_over = line.hand_over(chunk, _queue_rows(store, run, ring, chunk))
+            handed_over = line.hand_over(chunk, _queue_rows(store, run, ring, chunk, withdrawn))
     accepted, withdrawn = _accept(store, run, chunk, handed_over)
     return Dispatched(accepted, withdrawn, already)
 
 
-def _claim(store: psycopg.Connection, run: Run, chunk: Chunk) -> None:
-    """Claim the chunk's recipients, and withdraw those who have refused since the freeze."""
+def _claim(store: psycopg.Connection, run: Run, chunk: Chunk) -> int:
+    """Claim the chunk's recipients, and withdraw those who have refused since the freeze; how many have."""
     spec = run.spec
     values = {
         **chunk.key,
@@ -88,35 +89,51 @@ def _claim(store: psycopg.Connection, run: Run, chunk: Chunk) -> None:
     try:
         with store.transaction():
             store.execute(query("delivery/claim"), values)
-            store.execute(query("delivery/withdraw"), values)
+            row = store.execute(query("delivery/withdraw"), values).fetchone()
     except psycopg.errors.UniqueViolation as error:
         # only a try that has lost its chunk lock, with its connection, can meet another one's claim
         raise Unavailable(f"Chunk {chunk.chunk_no} is being claimed by another try. Trying again.") from error
+    assert row is not None
+    return int(row[0])
 
 
-def _queue_rows(store: psycopg.Connection, run: Run, ring: KeyRing, chunk: Chunk) -> QueueRows:
-    """The claimed messages of the chunk, opened and rendered, in the order of their recipients."""
+def _queue_rows(store: psycopg.Connection, run: Run, ring: KeyRing, chunk: Chunk, withdrawn: int) -> QueueRows:
+    """The claimed messages of the chunk, opened and rendered: batches in the order of their recipients."""
     patterns, unseal = _row_patterns(run, chunk), ring.cipher(run.key).open_many
     found = QueueRows()
     with store.transaction(), store.cursor(binary=True) as cursor:
         store.execute(SET_AGAINST_SET)
-        cursor.execute(query("delivery/claimed"), {**chunk.key, "run_at": run.run_at})
+        cursor.execute(query("delivery/claimed"), {**chunk.key, "run_at": run.run_at, "withdrawn": withdrawn})
         while claimed := cursor.fetchmany(BATCH):
-            rows = []
-            opened = unseal([sealed for _, _, sealed in claimed])
-            for (recipient_no, kind, _), payload in zip(claimed, opened, strict=True):
-                pattern = patterns[kind]
-                values = pattern.values(payload.decode().split(SEPARATOR))
-                rows.append(pattern.text % (*values, recipient_no))
-            found.add(rows)
+            numbers, kinds, sealed = zip(*claimed, strict=True)
+            payloads = unseal(sealed)
+            for kind, pattern in patterns.items():
+                chosen = [one == kind for one in kinds]
+                recipients = [b"%d" % number for number in compress(numbers, chosen)]
+                if recipients:
+                    columns = _columns(list(compress(payloads, chosen)), len(run.columns or []))
+                    found.add(pattern.fill_many([*columns, recipients]), len(recipients))
     return found
 
 
+def _columns(payloads: list[bytes], width: int) -> list[list[bytes]]:
+    """The values of ``width`` columns, one list a column.
+
+    :raises HandOverError: the payloads have other columns.
+    """
+    separator = SEPARATOR.encode()
+    values = separator.join(payloads).split(separator)
+    if len(values) != width * len(payloads):
+        raise HandOverError("The frozen rows do not have the run's columns; nothing was sent.")
+    return [values[place::width] for place in range(width)]
+
+
 def _row_patterns(run: Run, chunk: Chunk) -> dict[str, Pattern]:
-    """For each kind of message its whole queue row as one pattern; the recipient's number goes into the last ``%s``."""
+    """For each kind of message its queue row as one pattern; the recipient's number is the column behind the run's."""
     spec, columns = run.spec.message, run.columns or []
     plan = MessagePlan(spec.text, spec.subject, spec.allow_lms, columns)
     number = Pattern("%s", [Slot(columns.index("phone"), "phone", None)])
+    recipient = Slot(len(columns), "recipient_no", None)
     patterns = {}
     for kind in (SMS, LMS):
         subject = plan.subject_pattern if kind == LMS else None
@@ -129,7 +146,7 @@ def _row_patterns(run: Run, chunk: Chunk) -> dict[str, Pattern]:
             f"{run.run_id}.{chunk.hop}.%s",
         )
         parts = (number, subject, plan.text_pattern) if subject else (number, plan.text_pattern)
-        patterns[kind] = Pattern(text, [slot for part in parts for slot in part.slots])
+        patterns[kind] = Pattern(text, [*(slot for part in parts for slot in part.slots), recipient])
     return patterns
 
 

@@ -6,7 +6,7 @@ insert to after the commit. Rows move on to monthly log tables, so the marker, n
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import MySQLdb
@@ -41,16 +41,15 @@ class QueueRows:
         self.count = 0
         self.blocks: list[bytes] = []
 
-    def add(self, rows: Sequence[str]) -> None:
-        """Append rows made by :func:`queue_row`.
+    def add(self, block: bytes, rows: int) -> None:
+        """Append so many rows, made as :func:`queue_row` makes them.
 
         :raises HandOverError: one has a field more or fewer.
         """
-        block = "".join(rows)
-        if block.count(FIELD) != FIELDS_BETWEEN * len(rows) or block.count(END) != len(rows):
+        if block.count(FIELD.encode()) != FIELDS_BETWEEN * rows or block.count(END.encode()) != rows:
             raise HandOverError("A message holds a control character that separates the fields; nothing was sent.")
-        self.blocks.append(block.encode())
-        self.count += len(rows)
+        self.blocks.append(block)
+        self.count += rows
 
 
 class Line:

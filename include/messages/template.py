@@ -11,10 +11,9 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from operator import itemgetter
 from typing import NamedTuple
 
 from include.errors import BongsuError
@@ -154,28 +153,38 @@ class Pattern:
 
     def __init__(self, text: str, slots: Sequence[Slot]) -> None:
         self.text, self.slots = text, tuple(slots)
-        places = [slot.place for slot in slots]
-        # itemgetter gives no tuple for one place or none
-        self._pick: Callable[[Sequence[str]], tuple[str, ...]] = (
-            itemgetter(*places) if len(places) > 1 else lambda row: tuple(row[place] for place in places)
-        )
 
-    def values(self, row: Sequence[str]) -> tuple[str, ...]:
-        """What goes into the text for ``row``.
+    def fill(self, row: Sequence[str]) -> str:
+        """The text for ``row``.
 
         :raises MissingVariable: a value without default is blank.
         """
-        picked = self._pick(row)
-        return picked if all(picked) else tuple(map(_or_default, picked, self.slots))
+        return self.text % tuple(row[slot.place] or _default(slot) for slot in self.slots)
 
-    def fill(self, row: Sequence[str]) -> str:
-        """The text for ``row``."""
-        return self.text % self.values(row)
+    def fill_many(self, columns: Sequence[Sequence[bytes]]) -> bytes:
+        """The texts of many rows, one behind the other, in UTF-8.
+
+        :param columns: the rows' values by their place, in UTF-8.
+        :raises MissingVariable: a value without default is blank.
+        """
+        pieces = self._pieces * len(columns[0])
+        for place, slot in enumerate(self.slots):
+            column = columns[slot.place]
+            if not all(column):
+                column = [value or _default(slot).encode() for value in column]
+            pieces[2 * place + 1 :: len(self._pieces)] = column
+        return b"".join(pieces)
+
+    @cached_property
+    def _pieces(self) -> list[bytes]:
+        """The literal parts in UTF-8, with nothing between them where the values go."""
+        literals = (self.text % (("\0",) * len(self.slots))).split("\0")  # no template has a NUL
+        pieces = [b""] * (2 * len(literals) - 1)
+        pieces[::2] = [literal.encode() for literal in literals]
+        return pieces
 
 
-def _or_default(value: str, slot: Slot) -> str:
-    if value:
-        return value
+def _default(slot: Slot) -> str:
     if slot.default is None:
         raise MissingVariable(slot.name)
     return slot.default

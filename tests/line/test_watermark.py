@@ -60,7 +60,7 @@ def the_products(conn: Connection, chunk_no: int) -> None:
         for number in range(first, first + CHUNK_ROWS)
     ]
     rows = QueueRows()
-    rows.add(messages)
+    rows.add("".join(messages).encode(), len(messages))
     Line(conn, chunk.table_name).hand_over(chunk, rows)
 
 

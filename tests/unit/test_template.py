@@ -93,7 +93,21 @@ def test_a_row_reads_as_its_values(text: str, row: list[str]) -> None:
     except MissingVariable:
         with pytest.raises(MissingVariable):
             template.plan(NAMES).fill(tidied)
+        with pytest.raises(MissingVariable):
+            template.plan(NAMES).fill_many([[value.encode()] for value in tidied])
         return
-    render = template.plan(NAMES).fill
-    assert render(tidied) == expected
-    assert render(tidied) == expected, "rendering a row must not change the next"
+    pattern = template.plan(NAMES)
+    assert pattern.fill(tidied) == expected
+    assert pattern.fill(tidied) == expected, "rendering a row must not change the next"
+
+
+@given(TEXT, st.lists(st.lists(VALUE, min_size=3, max_size=3), min_size=1, max_size=4))
+def test_many_rows_read_as_one_by_one(text: str, rows: list[list[str]]) -> None:
+    tidied = [[filled(value) for value in row] for row in rows]
+    try:
+        pattern = Template.compile(text).plan(NAMES)
+        expected = "".join(map(pattern.fill, tidied))
+    except MissingVariable:
+        return
+    columns = [[value.encode() for value in column] for column in zip(*tidied, strict=True)]
+    assert pattern.fill_many(columns).decode() == expected

@@ -1,5 +1,5 @@
--- Take back the claims on people who have refused or were erased since the freeze. Runs only while nothing of the chunk
--- has left.
+-- Take back the claims on people who have refused or were erased since the freeze, and answer how many the chunk has lost
+-- so far. Runs only while nothing of the chunk has left.
 WITH refused AS MATERIALIZED (
     SELECT r.recipient_no
     FROM recipients r
@@ -20,7 +20,12 @@ withdrawn AS (
       AND m.recipient_no BETWEEN %(first)s AND %(last)s
       AND m.recipient_no IN (SELECT recipient_no FROM refused)
     RETURNING m.recipient_no
+),
+noted AS (
+    INSERT INTO message_events (tenant_id, recipient_no, run_id, run_at, occurred_at, hop, event)
+    SELECT %(tenant)s, recipient_no, %(run)s, %(run_at)s, now(), %(hop)s, 'suppressed' FROM withdrawn
 )
-INSERT INTO message_events (tenant_id, recipient_no, run_id, run_at, occurred_at, hop, event)
-SELECT %(tenant)s, recipient_no, %(run)s, %(run_at)s, now(), %(hop)s, 'suppressed'
-FROM withdrawn
+UPDATE chunks c
+SET withdrawn = c.withdrawn + (SELECT count(*) FROM withdrawn)
+WHERE c.run_id = %(run)s AND c.hop = %(hop)s AND c.chunk_no = %(chunk)s
+RETURNING c.withdrawn
