@@ -107,12 +107,11 @@ def _queue_rows(store: psycopg.Connection, run: Run, ring: KeyRing, chunk: Chunk
         while claimed := cursor.fetchmany(BATCH):
             numbers, kinds, sealed = zip(*claimed, strict=True)
             payloads = unseal(sealed)
-            for kind, pattern in patterns.items():
+            for kind in sorted(set(kinds)):
                 chosen = [one == kind for one in kinds]
                 recipients = [b"%d" % number for number in compress(numbers, chosen)]
-                if recipients:
-                    columns = _columns(list(compress(payloads, chosen)), len(run.columns or []))
-                    found.add(pattern.fill_many([*columns, recipients]), len(recipients))
+                columns = _columns(list(compress(payloads, chosen)), len(run.columns or []))
+                found.add(patterns[kind].fill_many([*columns, recipients]), len(recipients))
     return found
 
 

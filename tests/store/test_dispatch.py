@@ -36,6 +36,15 @@ def forbid_load_data(campaign: Campaign) -> None:
     campaign.line = connect_line(campaign.databases.line_url, local_infile=0)
 
 
+def opt_out(campaign: Campaign, number: str) -> None:
+    """Somebody has dialled the 080 number."""
+    campaign.store.execute(
+        "INSERT INTO suppressions (tenant_id, phone_index, reason, source) VALUES (%s, %s, 'opted_out', '080')",
+        [campaign.tenant_id, campaign.ring.blind_index(number)],
+    )
+    campaign.store.commit()
+
+
 def test_a_chunk_tried_twice_is_handed_over_once(make: Make) -> None:
     campaign = ready(make(250))
     first = [campaign.dispatch(number) for number in (1, 2, 3)]
@@ -98,19 +107,12 @@ def test_two_dispatchers_of_one_chunk_at_once(make: Make) -> None:
 
 def test_who_refuses_after_the_freeze_is_withdrawn(make: Make) -> None:
     campaign = ready(make(200))
-    for number, table in ((numbers(2)[1], "suppressions"), (numbers(150)[149], "consents")):
-        index = campaign.ring.blind_index(number)
-        if table == "suppressions":
-            campaign.store.execute(
-                "INSERT INTO suppressions (tenant_id, phone_index, reason, source) VALUES (%s, %s, 'opted_out', '080')",
-                [campaign.tenant_id, index],
-            )
-        else:
-            campaign.store.execute(
-                "INSERT INTO consents (tenant_id, phone_index, channel, purpose, granted, evidence, source) "
-                "VALUES (%s, %s, 'sms', 'advertising', false, 'call', '080')",
-                [campaign.tenant_id, index],
-            )
+    opt_out(campaign, numbers(2)[1])
+    campaign.store.execute(
+        "INSERT INTO consents (tenant_id, phone_index, channel, purpose, granted, evidence, source) "
+        "VALUES (%s, %s, 'sms', 'advertising', false, 'call', '080')",
+        [campaign.tenant_id, campaign.ring.blind_index(numbers(150)[149])],
+    )
     campaign.store.commit()
     assert [campaign.dispatch(number) for number in (1, 2)] == [Dispatched(99, 1, False)] * 2
     assert set(numbers(200)) - set(campaign.line_rows()) == {numbers(2)[1], numbers(150)[149]}
@@ -118,6 +120,22 @@ def test_who_refuses_after_the_freeze_is_withdrawn(make: Make) -> None:
         "SELECT recipient_no, event FROM message_events WHERE run_id = %s ORDER BY 1", [campaign.run.run_id]
     ).fetchall()
     assert events == [(2, "suppressed"), (150, "suppressed")]
+
+
+def test_who_was_withdrawn_by_a_try_that_died_stays_withdrawn(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    def cut_off(self: Line, *arguments: object) -> None:
+        raise Unavailable("the line is gone")
+
+    campaign = ready(make(100))
+    opt_out(campaign, numbers(2)[1])
+    with monkeypatch.context() as patched:
+        patched.setattr(Line, "hand_over", cut_off)
+        for _ in range(2):
+            with pytest.raises(Unavailable):
+                campaign.dispatch(1)
+    opt_out(campaign, numbers(50)[49])
+    assert campaign.dispatch(1) == Dispatched(98, 2, already=False)
+    assert set(numbers(100)) - set(campaign.line_rows()) == {numbers(2)[1], numbers(50)[49]}
 
 
 @pytest.mark.parametrize("forbidden", [False, True])
