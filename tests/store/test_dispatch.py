@@ -181,7 +181,8 @@ def test_long_messages_carry_their_subject_and_short_ones_none(make: Make) -> No
     rows = [("01012345678", "짧은"), ("01012345679", "긴" * 60)]
     campaign = ready(make(rows, message={"allow_lms": True, "subject": "봄\\맞이 '할인'"}))
     campaign.dispatch(1)
-    assert campaign.line_rows("msg_type, subject") == [("S", None), ("L", "봄\\맞이 '할인'")]
+    found = campaign.line_rows("dest_no, msg_type, subject")
+    assert sorted(found) == [("01012345678", "S", None), ("01012345679", "L", "봄\\맞이 '할인'")]
 
 
 def test_both_ways_of_writing_make_the_same_rows(make: Make) -> None:
