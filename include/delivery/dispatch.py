@@ -98,7 +98,7 @@ def _claim(store: psycopg.Connection, run: Run, chunk: Chunk) -> int:
 
 
 def _queue_rows(store: psycopg.Connection, run: Run, ring: KeyRing, chunk: Chunk, withdrawn: int) -> QueueRows:
-    """The claimed messages of the chunk, opened and rendered, batches in their order; in a batch a kind after the other."""
+    """The claimed messages of the chunk, opened and rendered: batch after batch, in a batch a kind after the other."""
     patterns, unseal = _row_patterns(run, chunk), ring.cipher(run.key).open_many
     found = QueueRows()
     with store.transaction(), store.cursor(binary=True) as cursor:
