@@ -15,7 +15,7 @@ People who refused between the freeze and this moment are withdrawn with the cla
 """
 
 from dataclasses import dataclass
-from itertools import compress
+from itertools import groupby
 
 import MySQLdb
 import psycopg
@@ -98,7 +98,8 @@ def _claim(store: psycopg.Connection, run: Run, chunk: Chunk) -> int:
 
 
 def _queue_rows(store: psycopg.Connection, run: Run, ring: KeyRing, chunk: Chunk, withdrawn: int) -> QueueRows:
-    """The claimed messages of the chunk, opened and rendered: batch after batch, in a batch a kind after the other."""
+    """The claimed messages of the chunk, opened and rendered, in the order of their recipients."""
+    width = len(run.columns or [])
     patterns, unseal = _row_patterns(run, chunk), ring.cipher(run.key).open_many
     found = QueueRows()
     with store.transaction(), store.cursor(binary=True) as cursor:
@@ -106,12 +107,12 @@ def _queue_rows(store: psycopg.Connection, run: Run, ring: KeyRing, chunk: Chunk
         cursor.execute(query("delivery/claimed"), {**chunk.key, "run_at": run.run_at, "withdrawn": withdrawn})
         while claimed := cursor.fetchmany(BATCH):
             numbers, kinds, sealed = zip(*claimed, strict=True)
-            payloads = unseal(sealed)
-            for kind in sorted(set(kinds)):
-                chosen = [one == kind for one in kinds]
-                recipients = [b"%d" % number for number in compress(numbers, chosen)]
-                columns = _columns(list(compress(payloads, chosen)), len(run.columns or []))
-                found.add(patterns[kind].fill_many([*columns, recipients]), len(recipients))
+            payloads, rendered, end = unseal(sealed), [], 0
+            for kind, alike in groupby(kinds):
+                begin, end = end, end + sum(1 for _ in alike)
+                recipients = [b"%d" % number for number in numbers[begin:end]]
+                rendered.append(patterns[kind].fill_many([*_columns(payloads[begin:end], width), recipients]))
+            found.add(b"".join(rendered), len(claimed))
     return found
 
 

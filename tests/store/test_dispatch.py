@@ -181,8 +181,16 @@ def test_long_messages_carry_their_subject_and_short_ones_none(make: Make) -> No
     rows = [("01012345678", "짧은"), ("01012345679", "긴" * 60)]
     campaign = ready(make(rows, message={"allow_lms": True, "subject": "봄\\맞이 '할인'"}))
     campaign.dispatch(1)
-    found = campaign.line_rows("dest_no, msg_type, subject")
-    assert sorted(found) == [("01012345678", "S", None), ("01012345679", "L", "봄\\맞이 '할인'")]
+    assert campaign.line_rows("msg_type, subject") == [("S", None), ("L", "봄\\맞이 '할인'")]
+
+
+def test_short_and_long_messages_keep_the_order_of_their_recipients(make: Make) -> None:
+    names = ["짧은", "긴" * 60, "긴" * 59, "짧다", "긴" * 58]
+    campaign = ready(make(list(zip(numbers(5), names, strict=True)), message={"allow_lms": True, "subject": "봄"}))
+    campaign.dispatch(1)
+    found = campaign.line_rows("dest_no, msg_type, msg_contents")
+    assert [(number, kind) for number, kind, _ in found] == list(zip(numbers(5), "SLLSL", strict=True))
+    assert all(name in text for name, (_, _, text) in zip(names, found, strict=True))
 
 
 def test_both_ways_of_writing_make_the_same_rows(make: Make) -> None:
