@@ -16,7 +16,7 @@ from benchmarks.measure import SEED, Bench
 from include.campaigns import runs
 from include.cli.airflow_api import Airflow
 from include.cli.applying import apply_file
-from include.cli.run_flow import ENDED, wait_for_dag
+from include.cli.run_flow import ENDED, order, wait_for_dag
 from include.cli.store import tenant_store
 from include.embedded.client import board_of, ensure, stop_all, this_home
 from include.embedded.state import Home, Level
@@ -94,7 +94,7 @@ class OwnAirflow:
         file = folder / f"{slug}.yaml"
         file.write_text(json.dumps(definition, ensure_ascii=False), encoding="utf-8")
         applied = apply_file(file)
-        wait_for_dag(self.api, applied)
+        wait_for_dag(self.api, order(applied))
         return applied.dag_id
 
     def warm_up(self, folder: Path) -> None:

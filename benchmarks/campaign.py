@@ -6,6 +6,8 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
 from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
@@ -19,6 +21,9 @@ from include.audience.freeze import freeze
 from include.audience.gate import run_gate
 from include.audience.staging import import_targets
 from include.campaigns import runs
+from include.campaigns.definition import content_hash
+from include.campaigns.guard import Go
+from include.campaigns.guarding import Asked, guard
 from include.campaigns.spec import CampaignSpec
 from include.delivery.chunks import plan_chunks
 from include.delivery.dispatch import dispatch_chunk
@@ -26,6 +31,7 @@ from include.delivery.line_connection import connect_line
 from include.delivery.line_schema import log_tables, queue_table
 from include.delivery.receipts import collect
 from include.privacy.cipher import key_ring
+from include.queries import query
 from include.reporting.books import close
 from include.settings import ROOT, settings
 from include.store import connect, tenant_id
@@ -77,22 +83,19 @@ class Campaign:
         with connect(settings().platform_url) as platform:
             tenant = tenant_id(platform, "acme")
         store = connect(settings().store_url, tenant)
-        row = store.execute(
-            "INSERT INTO campaigns (tenant_id, slug, title, dag_id, version, shard, activated_at, state) "
-            "VALUES (%s, %s, 'benchmark', %s, 1, 0, now(), 'archived') RETURNING campaign_id",
-            [tenant, slug, slug],
-        ).fetchone()
+        values = {
+            "tenant": tenant,
+            "slug": slug,
+            "state": "live",
+            "spec": json.dumps(spec.document()),
+            "content_hash": content_hash(spec.document()),
+        }
+        row = store.execute(query("benchmarks/campaign"), values).fetchone()
         assert row is not None
-        store.execute(
-            "INSERT INTO campaign_versions (campaign_id, version, tenant_id, spec, spec_hash) "
-            "VALUES (%s, 1, %s, %s, '')",
-            [row[0], tenant, json.dumps(spec.document())],
-        )
         store.commit()
-        run = runs.begin(store, row[0], "bench", test_send=False)
-        store.execute("UPDATE runs SET lines = lines[:%s] WHERE run_id = %s", [CONNECTIONS, run.run_id])
-        store.commit()
-        run = runs.load(store, run.run_id)
+        run, decision = guard(store, row[0], "bench", "bench", Asked(run_after=datetime.now(UTC)))
+        assert isinstance(decision, Go), decision
+        run = replace(run, lines=run.lines[:CONNECTIONS])
         return cls(store, connect_line(settings().line_url), run, folder or file.parent)
 
     def import_and_freeze(self) -> None:

@@ -1,6 +1,5 @@
 """What the databases can do without us."""
 
-from datetime import UTC, timedelta
 from pathlib import Path
 
 import psycopg
@@ -103,24 +102,17 @@ def scan_messages(campaign: Campaign) -> None:
             "SET LOCAL enable_indexscan = off; SET LOCAL enable_bitmapscan = off; "
             "SET LOCAL max_parallel_workers_per_gather = 0"
         )
-        campaign.store.execute(f"SELECT outcome, count(*) FROM messages WHERE {_MONTH} GROUP BY 1", _moment(campaign))
+        campaign.store.execute(
+            "SELECT outcome, count(*) FROM messages WHERE month = %(month)s GROUP BY 1", campaign.run.place
+        )
 
 
 def share_of_month(campaign: Campaign) -> float:
     """Which part of the messages of the run's month are the run's own."""
     row = campaign.store.execute(
-        f"SELECT (count(*) FILTER (WHERE run_id = %(run)s))::float / count(*) FROM messages WHERE {_MONTH}",
-        _moment(campaign),
+        "SELECT (count(*) FILTER (WHERE run_id = %(run)s))::float / count(*) FROM messages WHERE month = %(month)s",
+        campaign.run.place,
     ).fetchone()
     campaign.store.commit()
     assert row is not None
     return float(row[0])
-
-
-_MONTH = "run_at >= %(first)s AND run_at < %(next)s"
-
-
-def _moment(campaign: Campaign) -> dict[str, object]:
-    first = campaign.run.run_at.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    following = (first + timedelta(days=32)).replace(day=1)
-    return {"run": campaign.run.run_id, "first": first, "next": following}

@@ -14,7 +14,7 @@ from include.cli.progress import look
 from include.contacts.search import NEWEST, PAGE, ContactQuery, search
 from include.embedded.client import ensure
 from include.embedded.state import Level
-from include.reporting.report import latest_run, load_report, write_rejected
+from include.reporting.report import load_report, run_of, write_rejected
 from include.settings import settings
 from include.store import connect
 from sandbox.customers import REGIONS
@@ -119,11 +119,13 @@ def _reports(bench: Bench, store: psycopg.Connection, made: Stored, rng: random.
             yield call
 
     every = [run for runs in made.runs.values() for run in runs]
+    names: dict[int, str] = dict(store.execute("SELECT run_id, dag_run_id FROM runs").fetchall())
+    store.commit()
     line, file = "report queries", bench.folder / "rejected.csv"
     return {
         (line, "report"): read(lambda run: load_report(store, run), every),
         (line, "report of a refused run"): read(lambda run: load_report(store, run), made.refused),
-        (line, "last run"): read(lambda _: latest_run(store, rng.choice(list(made.runs))), every),
-        (line, "progress"): read(lambda run: look(store, "acme", None, run - 1), made.runs["acme"]),
+        (line, "last run"): read(lambda _: run_of(store, rng.choice(list(made.runs))), every),
+        (line, "progress"): read(lambda run: look(store, "bench", names[run]), made.runs["acme"]),
         (line, "rejected rows"): read(lambda run: write_rejected(store, run, file), every),
     }

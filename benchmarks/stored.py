@@ -18,6 +18,7 @@ from benchmarks.measure import SEED, Bench
 from benchmarks.people import people
 from benchmarks.scratch import scratch_database
 from include.campaigns import runs
+from include.campaigns.definition import content_hash
 from include.campaigns.spec import CampaignSpec
 from include.contacts.storing import store_contacts
 from include.embedded.seed import seed
@@ -127,7 +128,13 @@ def _campaign(platform: psycopg.Connection, tenant: int, slug: str) -> int:
             "delivery": {"chunk_size": CHUNK},
         }
     )
-    values = {"tenant": tenant, "slug": slug, "spec": json.dumps(spec.document())}
+    values = {
+        "tenant": tenant,
+        "slug": slug,
+        "state": "archived",
+        "spec": json.dumps(spec.document()),
+        "content_hash": content_hash(spec.document()),
+    }
     with platform.transaction():
         row = platform.execute(query("benchmarks/campaign"), values).fetchone()
     assert row is not None
@@ -145,10 +152,10 @@ def _work(job: _Job) -> None:
 
 def _run(store: psycopg.Connection, campaign: int, number: int, recipients: int, *, refused: bool) -> None:
     moment = FIRST_DAY + number * timedelta(days=DAYS_BETWEEN)
-    run = runs.begin(store, campaign, f"bench-{number}", test_send=False, now=moment)
+    run = runs.begin(store, campaign, "bench", f"bench-{number}", test_send=False, now=moment)
+    store.execute("UPDATE runs SET state = 'started' WHERE run_id = %s", [run.run_id])
     values = {
-        "tenant": run.tenant_id,
-        "run": run.run_id,
+        **run.place,
         "run_at": run.run_at,
         "lines": run.lines,
         "recipients": recipients,
@@ -160,7 +167,7 @@ def _run(store: psycopg.Connection, campaign: int, number: int, recipients: int,
             store.execute(query("benchmarks/run_refused"), values)
         return
     with store.transaction():
-        for part in ("chunks", "messages", "recipients", "exclusions", "finished"):
+        for part in ("chunks", "recipients", "exclusions", "frozen", "messages"):
             store.execute(query(f"benchmarks/run_{part}"), values)
     run = runs.load(store, run.run_id)
     for name in STAGES:

@@ -38,14 +38,15 @@ class CampaignStoreHook(BaseHook):
         """The connection as ``postgresql://…``."""
         return database_url("postgresql", self.get_connection(self.store_conn_id), 5432)
 
-    def get_conn(self, tenant_id: int | None = None) -> "psycopg.Connection":
+    def get_conn(self, tenant_id: int | None = None, *, actor: str = "") -> "psycopg.Connection":
         """A connection that sees ``tenant_id`` and the tenants below it; ``None`` for the platform role.
 
+        :param actor: whom it acts for, for the audit log.
         :raises Unavailable: the store does not answer.
         """
         from include.store import connect
 
-        return connect(self.get_url(), tenant_id)
+        return connect(self.get_url(), tenant_id, actor=actor)
 
     def test_connection(self) -> tuple[bool, str]:
         """For the button in Airflow's UI."""

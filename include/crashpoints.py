@@ -16,6 +16,10 @@ VARIABLE = "BONGSU_CRASH"
 class CrashPoint(StrEnum):
     """The boundaries in the order of the protocol; the first has the number 1."""
 
+    after_begin = auto()
+    """A run is begun and committed; the guard has not decided."""
+    after_decision = auto()
+    """The guard's decision is committed; Airflow does not know it."""
     after_freeze = auto()
     """The audience is frozen and committed."""
     after_claim = auto()

@@ -6,6 +6,7 @@
     ├── SpecError          a campaign definition is wrong; names the file, the line, the field and the fix
     ├── Refused            the audience or the moment was refused; nothing was sent and a retry cannot help
     │   └── MalformedFile  the customer file cannot be read; names the row
+    ├── RunOver            the run ends here, rightly and without success: not let go, nobody left, cancelled
     ├── HandOverError      the line or the books disagree with what was expected; needs a person
     └── Unavailable        a server did not answer or gave way; a retry can help
 
@@ -36,6 +37,12 @@ class MalformedFile(Refused):
         self.path, self.row, self.problem, self.fix = path, row, problem, fix
         where = f"{path}, row {row}" if row is not None else path
         super().__init__(f"{where}: {problem}. {fix}")
+
+
+class RunOver(BongsuError):
+    """The run ends here, and nothing is wrong with that: it was not let go, nobody was left to write to, or it was
+    cancelled. It is no success either, so that whoever waits for one is not told that it came.
+    """
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,14 @@ class UnknownTenant(BongsuError):
     """The tenant named does not exist, or is not below the one that asks."""
 
 
-def connect(url: str, tenant: int | None = None, *, application_name: str = "bongsu") -> psycopg.Connection:
+def connect(
+    url: str, tenant: int | None = None, *, application_name: str = "bongsu", actor: str = ""
+) -> psycopg.Connection:
     """A connection that sees ``tenant`` and those below it.
 
     :param url: ``postgresql://…`` of the role to connect as.
     :param tenant: tenant id; ``None`` for the platform role, which needs none.
+    :param actor: whom it acts for: a person or a schedule, as the audit log names it.
     :raises Unavailable: the store does not answer.
     """
     try:
@@ -36,6 +39,9 @@ def connect(url: str, tenant: int | None = None, *, application_name: str = "bon
         )
     except psycopg.OperationalError as error:
         raise Unavailable(f"The campaign store does not answer: {str(error).splitlines()[0]}") from error
+    if actor:
+        connection.execute("SELECT set_config('app.actor', %s, false)", [actor])
+        connection.commit()
     if tenant is not None:
         act_as(connection, tenant)
     return connection

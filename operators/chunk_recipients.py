@@ -6,7 +6,9 @@ from operators.stage import StageOperator
 
 
 class ChunkRecipientsOperator(StageOperator):
-    """Plans the chunks once and returns their numbers, over which the dispatch is mapped."""
+    """Plans the chunks once and returns their numbers, over which the dispatch is mapped. There is at least one."""
+
+    closes = True
 
     def work(self, context: Context) -> list[int]:
         from include.campaigns import runs

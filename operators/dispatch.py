@@ -1,10 +1,17 @@
 """Stage 5, mapped: one chunk handed over to its line."""
 
-from typing import Any
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.sdk import Context
 
 from operators.stage import StageOperator
+
+if TYPE_CHECKING:
+    from include.campaigns.guard import Hold
+
+LONGEST_HOLD = timedelta(days=30)
+"""A deferred task needs a time-out; what is held for longer fails, and goes on when it is cleared."""
 
 
 class DispatchChunkOperator(StageOperator):
@@ -12,36 +19,58 @@ class DispatchChunkOperator(StageOperator):
 
     :param chunk_no: number of the chunk; mapped.
     :param lines: the lines that the chunks go round, for the pool of each mapped task (:mod:`operators.line_pools`).
-    :param test_line: the line of test sends.
 
-    Returns ``{"accepted": n, "withdrawn": n}``.
+    While something holds the run back (the night, the kill switch, a paused campaign) it waits without a worker, and
+    then asks again. Returns ``{"accepted": n, "withdrawn": n, "cancelled": n}``.
     """
 
-    template_fields = ("run_id", "chunk_no")
+    template_fields = ("tenant_id", "run_id", "chunk_no")
+    closes = True
 
-    def __init__(self, *, chunk_no: Any, lines: list[int], test_line: int, **kwargs: Any) -> None:
+    def __init__(self, *, chunk_no: Any, lines: list[int], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.chunk_no = chunk_no
         self.lines = lines
-        self.test_line = test_line
 
     def work(self, context: Context) -> dict[str, int]:
         from include.campaigns import runs
         from include.delivery.chunks import load_chunk
-        from include.delivery.dispatch import dispatch_chunk
+        from include.delivery.dispatch import OnHold, dispatch_chunk
 
+        hold = None
         with self.opened_run() as (store, run):
             chunk = load_chunk(store, run, int(self.chunk_no))
-            context["chunk_label"] = chunk.label  # type: ignore[typeddict-unknown-key]  # Airflow's way to name a mapped task
+            label = f"test · {chunk.label}" if run.test_send else chunk.label
+            context["chunk_label"] = label  # type: ignore[typeddict-unknown-key]  # Airflow's way to name a mapped task
             with runs.stage(store, run, "dispatch", shared=True) as stage, self.opened_line() as line:
-                done = dispatch_chunk(store, line, run, self.key_ring, chunk.chunk_no)
-                stage.worked = not done.already
-                stage.counts = {"accepted": done.accepted, "withdrawn": done.withdrawn}
-            self.log.info(
-                "%s: %s messages %s, %s withdrawn.",
-                chunk.label,
-                f"{done.accepted:,}",
-                "were handed over before; nothing sent" if done.already else "handed over",
-                f"{done.withdrawn:,}",
-            )
-            return stage.counts
+                stage.worked = False
+                try:
+                    done = dispatch_chunk(store, line, run, self.key_ring, chunk.chunk_no)
+                except OnHold as held:
+                    hold = held.hold
+                else:
+                    stage.worked = not done.already
+                    stage.counts = {"accepted": done.accepted, "withdrawn": done.withdrawn, "cancelled": done.cancelled}
+        if hold is not None:
+            self._wait(hold)
+        self.log.info(
+            "%s: %s messages %s, %s withdrawn, %s cancelled.",
+            label,
+            f"{done.accepted:,}",
+            "were handed over before; nothing sent" if done.already else "handed over",
+            f"{done.withdrawn:,}",
+            f"{done.cancelled:,}",
+        )
+        return stage.counts
+
+    def _wait(self, hold: "Hold") -> NoReturn:
+        from operators.hold_trigger import HoldTrigger
+
+        self.log.warning("Nothing of this chunk leaves just now. %s It waits, and goes on by itself.", hold.sentence)
+        self.defer(
+            trigger=HoldTrigger(
+                store_url=self.store_hook.get_url(), tenant_id=int(self.tenant_id), run_id=int(self.run_id)
+            ),
+            method_name="execute",
+            timeout=LONGEST_HOLD,
+        )

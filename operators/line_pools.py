@@ -1,7 +1,7 @@
 """Cluster policy: each mapped dispatch waits in the pool of its own line.
 
 A mapped task has one pool for all its instances; Airflow's policy hook may give each instance another. Chunks go round
-the lines in order, so the line follows from the map index; a test send goes to the test line.
+the lines in order, so the line follows from the map index.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,4 @@ def task_instance_mutation_hook(task_instance: "TaskInstance", dag_run: "DagRun 
     lines = arguments.get("lines")
     if not lines:
         return
-    conf = (dag_run.conf if dag_run is not None else None) or {}
-    line = arguments["test_line"] if conf.get("test_send") else lines[task_instance.map_index % len(lines)]
-    task_instance.pool = pool_of(line)
+    task_instance.pool = pool_of(lines[task_instance.map_index % len(lines)])

@@ -13,7 +13,6 @@ from typing import Any
 
 from airflow.configuration import conf
 from airflow.listeners import hookimpl
-from airflow.plugins_manager import AirflowPlugin
 
 AIRFLOW = (
     "airflow.dag_processing.dagbag",
@@ -27,6 +26,7 @@ STAGES = (
     "include.audience.gate",
     "include.audience.staging",
     "include.campaigns.guarding",
+    "include.pipeline.cancel",
     "include.delivery.dispatch",
     "include.delivery.receipts",
     "include.reporting.books",
@@ -58,10 +58,3 @@ class Preloader:
 def forks_tasks() -> bool:
     """Whether this is a scheduler whose own children are the tasks; the component does not say yet what it is."""
     return "scheduler" in sys.argv and "LocalExecutor" in conf.get("core", "executor")
-
-
-class PreloadPlugin(AirflowPlugin):
-    """What Airflow's entry point names."""
-
-    name = "bongsu preload"
-    listeners = [Preloader()]  # noqa: RUF012  # as Airflow declares it

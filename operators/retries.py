@@ -14,13 +14,13 @@ from airflow.sdk import Context, RetryDecision, RetryPolicy
 from airflow.sdk.exceptions import (
     AirflowNotFoundException,
     AirflowRuntimeError,
-    AirflowSkipException,
     AirflowTaskTimeout,
     ErrorType,
     TaskDeferralError,
     TaskDeferralTimeout,
 )
 
+from include.errors import Refused, RunOver
 from include.settings import settings
 from include.taxonomy_codes import RETRIES
 
@@ -29,6 +29,22 @@ if TYPE_CHECKING:
 
 FIRST_PAUSE = 30.0
 """The first pause after a lost connection as the taxonomy has it; the setting of the first pause scales them all."""
+
+
+REFUSAL = "refusal"
+"""XCom key of the sentence that says why a run was refused or ended; it becomes the run's note
+(operators/run_notes.py).
+"""
+
+
+class Ended(SystemExit):
+    """Ends a task as failed, without a retry. Airflow prints a traceback for every exception but this kind, and a
+    person who reads why nothing was sent needs none.
+    """
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(1)
+        self.sentence = sentence
 
 
 def pace() -> float:
@@ -78,6 +94,8 @@ class TryAgainLater(RetryPolicy):
         """Retry with the pause of the error's kind, or fail when it is permanent or the pauses are used up."""
         from include.taxonomy import attempt_of
 
+        if isinstance(exception, Ended):
+            return RetryDecision.fail(exception.sentence)
         verdict, attempt = verdict_on(exception), attempt_of(try_number, max_tries, self.retries)
         pause, reason = verdict.pause(attempt, pace()), verdict.sentence(attempt, pace=pace())
         if pause is None:
@@ -97,15 +115,18 @@ class TryAgainLater(RetryPolicy):
 @contextmanager
 def explained(operator: Any, context: Context) -> Iterator[None]:
     """Say in one line of the task's log what an error means before Airflow shows its traceback, which is rid of the
-    values that servers quote.
+    values that servers quote. A refusal is said alone, and on the run.
     """
     # before there is an error: a machine that is full may not be able to import any more
     from include.taxonomy import attempt_of, scrub
 
     try:
         yield
-    except AirflowSkipException:
-        raise
+    except (Refused, RunOver) as refusal:
+        sentence = str(refusal) if isinstance(refusal, RunOver) else verdict_on(refusal).sentence()
+        operator.log.error("%s", sentence)
+        context["ti"].xcom_push(key=REFUSAL, value=sentence)
+        raise Ended(sentence) from None
     except Exception as error:
         scrub(error)
         ti: Any = context["ti"]

@@ -10,7 +10,7 @@ from airflow.sdk import BaseOperator, Context
 
 from hooks.campaign_store import CampaignStoreHook
 from hooks.sms_line import SmsLineHook
-from include.errors import Refused
+from include.errors import Refused, RunOver
 from include.settings import settings
 from operators.retries import explained
 
@@ -25,19 +25,21 @@ if TYPE_CHECKING:
 class StageOperator(BaseOperator):
     """A stage of a run. Repeating it at any moment is safe: what was done before is found and left alone.
 
-    :param tenant_id: the tenant whose rows the stage may see.
+    :param tenant_id: the tenant whose rows the stage may see; templated.
     :param run_id: number of the run; templated, given by the guard.
     :param store_conn_id: connection to the campaign store.
     :param line_conn_id: connection to the SMS line.
     """
 
-    template_fields: Sequence[str] = ("run_id",)
+    template_fields: Sequence[str] = ("tenant_id", "run_id")
+    closes = False
+    """Whether the stage has work to do for a run that was cancelled."""
     ui_color = "#e8eef7"
 
     def __init__(
         self,
         *,
-        tenant_id: int,
+        tenant_id: Any,
         run_id: Any,
         store_conn_id: str = CampaignStoreHook.default_conn_name,
         line_conn_id: str = SmsLineHook.default_conn_name,
@@ -83,8 +85,10 @@ class StageOperator(BaseOperator):
         """The store, as the stage's tenant, and the run. A refusal is written on the run before it fails the task."""
         from include.campaigns import runs
 
-        with self.store_hook.get_conn(self.tenant_id) as store:
-            run = runs.load(store, int(self.run_id))
+        with self.store_hook.get_conn(int(self.tenant_id)) as store:
+            run = runs.load_going(store, int(self.run_id))
+            if run.state in ("cancelling", "cancelled") and not self.closes:
+                raise RunOver(f"Run {run.run_id} was cancelled: {run.refusal}.")
             try:
                 yield store, run
             except Refused as refusal:

@@ -24,7 +24,7 @@ from MySQLdb.connections import Connection
 
 from include.cli.airflow_api import Airflow, Task
 from include.cli.applying import Applied, apply_all, apply_file, ask_for_parse
-from include.cli.run_flow import ENDED, wait_for_dag
+from include.cli.run_flow import ENDED, order, wait_for_dag
 from include.delivery.line_connection import connect_line
 from include.embedded.client import ensure
 from include.embedded.state import Home, Level
@@ -201,7 +201,7 @@ class RunningAirflow:
         """Put a definition into force and wait until Airflow has its DAG."""
         with self.acting():
             applied = apply_file(file)
-            wait_for_dag(self.api, applied)
+            wait_for_dag(self.api, order(applied))
         return applied
 
     def apply_many(self, files: Sequence[Path]) -> list[Applied]:
@@ -218,6 +218,14 @@ class RunningAirflow:
         dag_run_id = f"test-{next(_serial)}"
         self.api.start(applied.dag_id, f"{dag_run_id}-{applied.slug}", conf)
         return Started(self, applied.dag_id, f"{dag_run_id}-{applied.slug}")
+
+    def start_test(self, campaign: Applied | Path) -> Started:
+        """Apply if need be, and start a test send, by the form that all campaigns have."""
+        applied = self.apply(campaign) if isinstance(campaign, Path) else campaign
+        wanted = order(applied, test_send=True)
+        wait_for_dag(self.api, wanted)
+        self.api.start(wanted.dag_id, wanted.dag_run_id, wanted.conf)
+        return Started(self, wanted.dag_id, wanted.dag_run_id)
 
     def runs_of(self, dag_id: str) -> list[Started]:
         """The runs that Airflow has of a DAG."""

@@ -2,10 +2,10 @@
 
 import csv
 import itertools
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,9 @@ from include.audience.freeze import FreezeCounts, freeze
 from include.audience.staged import staging_table
 from include.audience.staging import ImportCounts, import_targets
 from include.campaigns import runs
+from include.campaigns.definition import canonical, content_hash, spec_hash
+from include.campaigns.guard import Go
+from include.campaigns.guarding import Asked, guard
 from include.campaigns.runs import Run
 from include.campaigns.spec import CampaignSpec
 from include.delivery.chunks import plan_chunks
@@ -25,6 +28,7 @@ from include.delivery.line_connection import connect_line
 from include.delivery.line_schema import log_tables, queue_table
 from include.delivery.receipts import Collected, collect
 from include.privacy.cipher import KeyRing
+from include.queries import query
 from include.store import connect
 
 AD = "(광고) [ACME] {{name|고객}}님, 20% 할인 무료수신거부 080-123-4567"
@@ -120,7 +124,7 @@ class Campaign:
 
     def begin(self, *, test_send: bool = False) -> Run:
         """A further run of the campaign."""
-        self.run = runs.begin(self.store, self.campaign_id, f"manual__{next(_serial)}", test_send=test_send)
+        self.run = let_go(self.store, self.campaign_id, self.spec.dag_id, test_send=test_send)
         return self.run
 
     @property
@@ -198,20 +202,38 @@ def make_campaign(
         }
     )
     store = connect(databases.store_url, tenant)
-    row = store.execute(
-        "INSERT INTO campaigns (tenant_id, slug, title, dag_id, version, shard, activated_at) "
-        "VALUES (%s, %s, %s, %s, 1, 0, now()) RETURNING campaign_id",
-        [tenant, slug, spec.title, f"campaign__{tenant}__{slug}"],
-    ).fetchone()
-    assert row is not None
-    store.execute(
-        "INSERT INTO campaign_versions (campaign_id, version, tenant_id, spec, spec_hash) VALUES (%s, 1, %s, %s, 'x')",
-        [row[0], tenant, json.dumps(spec.document())],
-    )
-    store.commit()
-    run = runs.begin(store, row[0], f"manual__{next(_serial)}", test_send=test_send)
+    number = put_campaign(store, tenant, spec)
+    run = let_go(store, number, spec.dag_id, test_send=test_send)
     line = connect_line(databases.line_url)
-    return Campaign(databases, tenant, int(row[0]), spec, store, line, databases.ring, run)
+    return Campaign(databases, tenant, number, spec, store, line, databases.ring, run)
+
+
+def put_campaign(store: psycopg.Connection, tenant: int, spec: CampaignSpec) -> int:
+    """Version 1 of a campaign in the store, whatever loaders have room for it; its number."""
+    values = {
+        "tenant": tenant,
+        "slug": spec.slug,
+        "title": spec.title,
+        "shard": 0,
+        "now": datetime.now(UTC),
+        "version": 1,
+        "spec": canonical(spec),
+        "hash": spec_hash(spec),
+        "content_hash": content_hash(spec.document()),
+    }
+    row = store.execute(query("campaigns/create"), values).fetchone()
+    assert row is not None
+    store.execute(query("campaigns/keep_version"), values | {"campaign": row[0]})
+    store.commit()
+    return int(row[0])
+
+
+def let_go(store: psycopg.Connection, campaign_id: int, dag_id: str, *, test_send: bool = False) -> Run:
+    """A run of the campaign that the guard has let go, beside all others."""
+    asked = Asked(run_after=datetime.now(UTC), test_send=test_send, allow_overlap=True)
+    run, decision = guard(store, campaign_id, dag_id, f"manual__{next(_serial)}", asked)
+    assert isinstance(decision, Go), decision
+    return run
 
 
 def finish_rows(

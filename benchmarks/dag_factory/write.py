@@ -15,7 +15,8 @@ import yaml
 
 from include.campaigns.manifest import Entry, read_manifest
 from include.settings import settings
-from operators.campaign_dag import RUN_ID, TASK_DOCS, build_dag, report_asset
+from operators.aggregate_results import report_asset
+from operators.campaign_dag import RUN_ID, TASK_DOCS, build_dag
 from operators.line_pools import pool_of
 
 LOADER = '''"""A loader of dag-factory for Airflow: the DAGs of the YAML file beside it."""
@@ -81,7 +82,7 @@ def _campaign(entry: Entry) -> dict[str, Any]:
     tasks: dict[str, dict[str, Any]] = {name: {"tenant_id": entry.tenant_id} for name in OPERATORS}
     tasks["guard"]["campaign_id"] = entry.campaign_id
     tasks["dispatch"] |= {"lines": entry.lines, "pool": pool_of(entry.lines[0])}
-    asset = report_asset(entry)
+    asset = report_asset(entry.tenant, entry.slug)
     tasks["aggregate_results"]["outlets"] = [{"__type__": "airflow.sdk.Asset", "uri": asset.uri, "name": asset.name}]
     return {
         "dag_display_name": f"{entry.title} ({entry.tenant})",

@@ -11,7 +11,7 @@ import psycopg
 from include.audience.staged import staged_query
 from include.campaigns.runs import Run
 from include.crashpoints import CrashPoint, reach
-from include.errors import HandOverError
+from include.errors import HandOverError, Refused
 from include.queries import query
 
 
@@ -29,12 +29,12 @@ class FreezeCounts:
 def freeze(store: psycopg.Connection, run: Run) -> FreezeCounts:
     """Write ``recipients`` and ``exclusions`` of ``run`` once; a repeated call counts what is there.
 
+    :raises Refused: the run was cancelled.
     :raises HandOverError: the staged rows are not the ones that were read; the import has to be repeated.
     """
     spec = run.spec
     values = {
-        "tenant": run.tenant_id,
-        "run": run.run_id,
+        **run.place,
         "newest": spec.audience.keep == "last",
         "advertising": spec.purpose == "advertising",
         "recorded": spec.audience.consent == "recorded",
@@ -45,7 +45,9 @@ def freeze(store: psycopg.Connection, run: Run) -> FreezeCounts:
     with store.transaction():
         state = store.execute(query("audience/freeze_lock"), values).fetchone()
         assert state is not None
-        already, read, staged = state
+        already, read, staged, cancelled = state
+        if cancelled and not already:
+            raise Refused(f"Run {number} was cancelled.")
         if not already:
             if not staged:
                 raise HandOverError(f"Nothing is staged for run {number}. Clear import_targets.")
@@ -56,7 +58,7 @@ def freeze(store: psycopg.Connection, run: Run) -> FreezeCounts:
             recipients = store.execute(staged_query("audience/freeze_recipients", number), values).rowcount
             store.execute(query("audience/freeze_seal"), {**values, "recipients": recipients})
         else:
-            found = store.execute("SELECT count(*) FROM recipients WHERE run_id = %(run)s", values).fetchone()
+            found = store.execute(query("audience/count_recipients"), values).fetchone()
             recipients = found[0] if found else 0
         row = store.execute(query("audience/freeze_counts"), values).fetchone()
         assert row is not None

@@ -94,7 +94,7 @@ class _Check:
 def rejections(store_url: str, run: Run) -> dict[str, int]:
     """Rejected rows by reason, most frequent first."""
     with connect(store_url, run.tenant_id) as store:
-        rows = store.execute(query("audience/gate_rejections"), {"run": run.run_id}).fetchall()
+        rows = store.execute(query("audience/gate_rejections"), run.place).fetchall()
     return {str(reason): int(count) for reason, count in rows}
 
 

@@ -108,12 +108,13 @@ class Packer:
         taken = itemgetter(*usable) if len(usable) > 1 else lambda column: (column[usable[0]],)
         heads = zip(taken(blanks), taken(consents), taken(kinds), strict=True)
         clear = _payloads(taken(numbers), [taken(values[place]) for place in self._values])
-        sealed = self._cipher.seal_many(clear)
+        indexes = self._ring.blind_indexes(taken(numbers))
+        row_numbers = list(map(first_row.__add__, usable))
+        sealed = self._cipher.seal_many(clear, map(bound_to, row_numbers, indexes))
         parts = [_NOTHING_REJECTED] * (_PIECES * len(usable))
-        row_numbers = map(first_row.__add__, usable)
         parts[0::_PIECES] = map(_HEAD.pack, repeat(_FIELDS), repeat(4), repeat(self._tenant_id), repeat(4), row_numbers)
         parts[1::_PIECES] = map(_Middles().__getitem__, heads)
-        parts[2::_PIECES] = self._ring.blind_indexes(taken(numbers))
+        parts[2::_PIECES] = indexes
         parts[3::_PIECES] = map(_LENGTH.pack, map(len, sealed))
         parts[4::_PIECES] = sealed
         return b"".join(parts + rejected)
@@ -140,6 +141,14 @@ class Packer:
         column = [row[self._consent] for row in rows]
         answers = {answer: answer.strip().lower() in YES for answer in set(column)}
         return [answers[answer] for answer in column]
+
+
+def bound_to(row_no: int, index: bytes) -> bytes:
+    """What a row's payload is sealed to, beside the tenant and the run: its number in the file and its number's index.
+
+    A payload copied to another row, or a row whose index was changed, does not open.
+    """
+    return _LENGTH.pack(row_no) + index
 
 
 def _payloads(numbers: Sequence[bytes], texts: Sequence[Sequence[str]]) -> list[bytes]:

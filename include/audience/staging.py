@@ -84,8 +84,7 @@ def _import(
                 done += rows
                 progress(done)
             copy.write(COPY_TRAILER)
-        store.execute("DELETE FROM exclusions WHERE run_id = %s", [run.run_id])  # those of an earlier import
-        values = {"run": run.run_id, "columns": packer.sealed, "rows": done}
+        values = {**run.place, "columns": packer.sealed, "rows": done}
         rejected = store.execute(staged_query("audience/stage_finish", run.run_id), values).fetchone()
     assert rejected is not None
     return ImportCounts(rows_read=done, rejected=int(rejected[0]))

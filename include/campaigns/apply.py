@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psycopg
 
-from include.campaigns.definition import canonical, spec_hash
+from include.campaigns.definition import canonical, content_hash, spec_hash
 from include.campaigns.spec import CampaignSpec
 from include.errors import BongsuError
 from include.queries import ROOT, query
@@ -39,19 +39,20 @@ def loader_shards(dags: Path = DAGS) -> list[int]:
     return sorted(int(found[1]) for file in dags.glob("*.py") if (found := _LOADER.fullmatch(file.stem)))
 
 
-def apply(store: psycopg.Connection, spec: CampaignSpec, now: datetime, *, actor: str = "cli") -> Applied:
+def apply(store: psycopg.Connection, spec: CampaignSpec, now: datetime) -> Applied:
     """Put ``spec`` into force at ``now``, and commit.
 
-    :param store: a connection of the application role, acting as the spec's tenant or one above it.
+    :param store: a connection of the application role, acting as the spec's tenant or one above it; its session says
+        for whom (:func:`include.store.connect`).
     :raises UnknownTenant: the spec's tenant does not exist for this session.
     """
     with store.transaction():
-        applied = _put_into_force(store, spec, now, actor)
+        applied = _put_into_force(store, spec, now)
     store.commit()
     return applied
 
 
-def _put_into_force(store: psycopg.Connection, spec: CampaignSpec, now: datetime, actor: str) -> Applied:
+def _put_into_force(store: psycopg.Connection, spec: CampaignSpec, now: datetime) -> Applied:
     row = store.execute(query("campaigns/tenant"), [spec.tenant]).fetchone()
     if row is None:
         raise UnknownTenant(
@@ -61,11 +62,10 @@ def _put_into_force(store: psycopg.Connection, spec: CampaignSpec, now: datetime
         "tenant": row[0],
         "slug": spec.slug,
         "title": spec.title,
-        "dag_id": spec.dag_id,
         "spec": canonical(spec),
         "hash": spec_hash(spec),
+        "content_hash": content_hash(spec.document()),
         "now": now,
-        "actor": actor,
         "object": spec.dag_id,
     }
     # one at a time for one campaign: the row to lock may not exist yet
@@ -93,7 +93,7 @@ def _create(store: psycopg.Connection, values: dict[str, object]) -> Applied:
         )
     row = store.execute(query("campaigns/create"), values | {"shard": free[0]}).fetchone()
     assert row is not None  # INSERT … RETURNING gives its row
-    return Applied(row[0], 1, True, str(values["dag_id"]), free[0])
+    return Applied(row[0], 1, True, row[1], free[0])
 
 
 def _revise(store: psycopg.Connection, values: dict[str, object], found: tuple[int, int, int, str, str]) -> Applied:

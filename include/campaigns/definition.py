@@ -123,6 +123,12 @@ def spec_hash(spec: CampaignSpec) -> str:
     return hashlib.sha256(canonical(spec).encode()).hexdigest()
 
 
+def content_hash(document: dict[str, Any]) -> bytes:
+    """SHA-256 of the message part of a definition (:meth:`CampaignSpec.document`), in canonical JSON."""
+    text = json.dumps(document["message"], sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).digest()
+
+
 def json_schema() -> dict[str, Any]:
     """The JSON schema of a definition, for editors, forms and the docs."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **CampaignSpec.model_json_schema()}

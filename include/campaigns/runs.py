@@ -1,7 +1,7 @@
 """A run: one execution of a campaign, with the definition as it was when the run began.
 
-Owns the run's row and its stages. Later stages read the definition from here and never from the campaign, so an edit
-cannot change a run under way.
+Owns the run's row and its stages. A run names the version of the definition that it began with, and later stages read
+that one, so an edit cannot change a run under way.
 """
 
 import json
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from hashlib import sha256
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import psycopg
 from psycopg.rows import class_row, dict_row
 
 from include.campaigns.spec import CampaignSpec
+from include.crashpoints import CrashPoint, reach
 from include.errors import BongsuError, Refused
 from include.queries import query
 
@@ -27,10 +28,12 @@ class UnknownRun(BongsuError):
 
 @dataclass(frozen=True)
 class Run:
-    """One row of ``runs``.
+    """One row of ``runs``, with the definition of the version that it names.
 
-    :param run_at: when it began, UTC; the month of its messages.
+    :param content_hash: SHA-256 of the definition's message part, as it was computed when the version was applied.
     :param lines: line numbers that its chunks go round, in order.
+    :param run_at: when it began, UTC.
+    :param month: the partition of its wide rows: months since the year 0.
     :param columns: variable names in the order of the values in a payload, the phone number first; set by the import.
     :param frozen_at: when its audience was frozen; nobody is added after that.
     """
@@ -40,11 +43,13 @@ class Run:
     campaign_id: int
     version: int
     document: dict[str, Any]
+    content_hash: bytes
     dag_id: str
     dag_run_id: str
     test_send: bool
     lines: list[int]
     run_at: datetime
+    month: int
     state: str
     refusal: str | None
     columns: list[str] | None
@@ -52,7 +57,7 @@ class Run:
     audience_hash: bytes | None
     frozen_at: datetime | None
 
-    @property
+    @cached_property
     def spec(self) -> CampaignSpec:
         """The definition the run began with."""
         return CampaignSpec.model_validate(self.document)
@@ -69,13 +74,19 @@ class Run:
 
     @property
     def key(self) -> str:
-        """Context of the cipher that seals the run's rows."""
-        return f"run:{self.run_id}"
+        """Context of the cipher that seals the run's rows: they open nowhere else."""
+        return f"run:{self.tenant_id}.{self.run_id}"
+
+    @property
+    def place(self) -> dict[str, int]:
+        """Where its rows stand in the store, as the queries name it."""
+        return {"tenant": self.tenant_id, "run": self.run_id, "month": self.month}
 
 
 def begin(
     store: psycopg.Connection,
     campaign_id: int,
+    dag_id: str,
     dag_run_id: str,
     *,
     test_send: bool,
@@ -83,25 +94,26 @@ def begin(
 ) -> Run:
     """The run of this DAG run: begun now from the campaign's current version, or as it was begun before.
 
-    A cleared and repeated guard therefore gets the same run with the same definition.
+    It is born ``deciding``: nothing may be done for it until the guard's decision is written.
     """
-    spec = store.execute(query("runs/current_definition"), [campaign_id]).fetchone()
-    if spec is None:
-        raise BongsuError(f"Campaign {campaign_id} is not in the store of this tenant.")
     moment = now or datetime.now(UTC)
     values = {
         "campaign": campaign_id,
+        "dag": dag_id,
         "dag_run": dag_run_id,
         "test_send": test_send,
         "run_at": moment,
-        "content_hash": content_hash(spec[0]),
     }
     store.execute("SELECT bongsu.ensure_month(%s)", [moment])
     store.execute(query("runs/begin"), values)
     store.commit()
+    reach(CrashPoint.after_begin)
     run = find(store, campaign_id, dag_run_id)
     if run is None:
-        raise BongsuError(f"Campaign {campaign_id} has no line: give its tenant a line group that has one.")
+        raise BongsuError(
+            f"Campaign {campaign_id} is not in the store of this tenant, or it has no line: give its tenant a line "
+            "group that has one."
+        )
     return run
 
 
@@ -124,16 +136,23 @@ def load(store: psycopg.Connection, run_id: int) -> Run:
     return run
 
 
+def load_going(store: psycopg.Connection, run_id: int) -> Run:
+    """Read a run that a stage is to work for.
+
+    :raises UnknownRun: there is none of that number for this tenant.
+    :raises Refused: the guard or the gate has refused it, and nobody has asked the guard again.
+    """
+    run = load(store, run_id)
+    if run.state in ("deciding", "refused"):
+        said = f": {run.refusal.split(': ', 1)[-1]}" if run.refusal else "."
+        raise Refused(f"Run {run_id} may not go{said} Start a new run, or clear the guard and all after it.")
+    return run
+
+
 def set_state(store: psycopg.Connection, run_id: int, state: str, refusal: str | None = None) -> None:
-    """Move the run on; a finished run stays finished."""
+    """Move a run that went on; a finished one stays finished, one that is being cancelled stays so."""
     store.execute(query("runs/set_state"), {"run": run_id, "state": state, "refusal": refusal})
     store.commit()
-
-
-def content_hash(document: dict[str, Any]) -> bytes:
-    """SHA-256 of the message part of a definition, in canonical JSON."""
-    text = json.dumps(document["message"], sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return sha256(text.encode()).digest()
 
 
 @dataclass

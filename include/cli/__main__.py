@@ -23,6 +23,7 @@ for command in (
     controls.halt,
     controls.lift,
     controls.state,
+    controls.cancel,
     services.env,
     services.up,
     services.down,

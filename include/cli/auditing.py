@@ -33,14 +33,14 @@ def audit(
         from include.privacy.cipher import key_ring
         from include.reporting.audit import audit as recount
         from include.reporting.audit import render_audit
-        from include.reporting.report import latest_run
+        from include.reporting.report import run_of
         from include.settings import settings
 
         number = int(run) if run.isascii() and run.isdigit() else None
         with ensure(Level.databases, say):
             owner = tenant or (owner_of(run, None) if number is None else owner_of_run(number))
             with tenant_store(owner) as (store, _):
-                audited = runs.load(store, latest_run(store, run) if number is None else number)
+                audited = runs.load(store, run_of(store, run) if number is None else number)
                 line = connect_line(settings().line_url)
                 try:
                     done = recount(store, line, key_ring(settings().keyring), audited, every_row=every_row)

@@ -1,4 +1,4 @@
-"""``bongsu halt``, ``lift`` and ``state``: what a person stops, and lets go again."""
+"""``bongsu halt``, ``lift``, ``state`` and ``cancel``: what a person stops, and lets go again."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -17,18 +17,25 @@ class State(StrEnum):
 
 
 def halt(
-    tenant: Annotated[str, typer.Argument(help="Tenant whose runs must not start, those below it included.")],
-    reason: Annotated[str, typer.Option(help="Why; shown by every run that does not start.")],
+    tenant: Annotated[str, typer.Argument(help="Tenant whose messages must not go out, those below it included.")],
+    reason: Annotated[
+        str, typer.Option(help="Why; shown by every run that does not start, and every chunk that waits.")
+    ],
 ) -> None:
-    """Throw the kill switch: no run of the tenant, or of one below it, starts until it is lifted."""
+    """Throw the kill switch: no run of the tenant, or of one below it, starts until it is lifted, and no further chunk
+    of those under way goes out.
+    """
     _switch(
-        "campaigns/halt", tenant, reason, f"No run of {tenant}, or of one below it, starts. Lift it with: bongsu lift"
+        "campaigns/halt",
+        tenant,
+        reason,
+        f"Nothing of {tenant}, or of one below it, goes out. Lift it with: bongsu lift",
     )
 
 
 def lift(tenant: Annotated[str, typer.Argument(help="Tenant whose runs may start again.")]) -> None:
-    """Take the kill switch back. Runs that did not start stay unsent; start them by hand if they should go."""
-    _switch("campaigns/lift", tenant, "", f"Runs of {tenant} may start again.")
+    """Take the kill switch back. Runs under way go on; those that did not start stay unsent: start them by hand."""
+    _switch("campaigns/lift", tenant, "", f"Runs of {tenant} may start again, and those under way go on.")
 
 
 def state(
@@ -36,7 +43,7 @@ def state(
     to: Annotated[State, typer.Argument(help="Its new state.")],
     tenant: Annotated[str | None, typer.Option(help="Tenant, when several have a campaign of that name.")] = None,
 ) -> None:
-    """Pause a campaign, make it live again, or archive it."""
+    """Pause a campaign, make it live again, or archive it. Chunks of a run under way wait until it is live again."""
     with clear_errors():
         from include.campaigns.manifest import compile_manifests
         from include.cli.store import owner_of, platform, tenant_store
@@ -52,6 +59,36 @@ def state(
             with platform() as connection:
                 compile_manifests(connection, settings().manifests)
         answer(f"{slug} is {to.value}.")
+
+
+def cancel(
+    run: Annotated[int, typer.Argument(help="Number of the run.")],
+    reason: Annotated[str, typer.Option(help="Why; kept on the run and in the audit log.")],
+    wait: Annotated[float, typer.Option(help="Minutes to wait for the results of what has left.")] = 1.0,
+) -> None:
+    """Cancel a run: what has not left is taken back, what has left is settled, and the books are closed.
+
+    What the carrier's line has taken goes out. Exit code: 0 the books are closed; 2 there is nothing to cancel.
+    """
+    with clear_errors():
+        from include.cli.store import owner_of_run, tenant_store
+        from include.delivery.line_connection import connect_line
+        from include.embedded.client import ensure
+        from include.embedded.state import Level
+        from include.pipeline.cancel import cancel as take_back
+        from include.privacy.cipher import key_ring
+        from include.settings import settings
+
+        with ensure(Level.databases, say), tenant_store(owner_of_run(run)) as (store, _):
+            line = connect_line(settings().line_url)
+            try:
+                done = take_back(store, line, key_ring(settings().keyring), run, reason, wait_seconds=wait * 60)
+            finally:
+                line.close()
+        totals = done.totals
+        answer(f"Run {run} is cancelled: {totals.cancelled:,} taken back, {totals.accepted:,} had left; books closed.")
+        if done.waiting:
+            answer(f"{done.waiting:,} have no result yet. Settle them later with the same command.")
 
 
 def _switch(name: str, tenant: str, reason: str, done: str) -> None:

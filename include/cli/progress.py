@@ -56,10 +56,10 @@ class Snapshot:
     accepted: int = 0
 
 
-def look(store: psycopg.Connection, dag_id: str, dag_run_id: str | None, after: int) -> Snapshot:
-    """What the store knows of the run of ``dag_run_id``, or of the DAG's first run after number ``after``."""
+def look(store: psycopg.Connection, dag_id: str, dag_run_id: str) -> Snapshot:
+    """What the store knows of a DAG run."""
     with store.transaction():
-        values = {"dag": dag_id, "after": after, "run": dag_run_id}
+        values = {"dag": dag_id, "run": dag_run_id}
         row = store.execute(query("runs/progress_run"), values).fetchone()
         if row is None:
             return Snapshot()

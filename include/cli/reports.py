@@ -4,7 +4,7 @@ written to.
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -26,10 +26,10 @@ def report(
         from include.cli.store import owner_of, tenant_store
         from include.embedded.client import ensure
         from include.embedded.state import Level
-        from include.reporting.report import latest_run, load_report, render_report
+        from include.reporting.report import load_report, render_report, run_of
 
         with ensure(Level.databases, say), tenant_store(owner_of(slug, tenant)) as (store, _):
-            content = load_report(store, run if run is not None else latest_run(store, slug))
+            content = load_report(store, run_of(store, slug, run))
         if as_json:
             answer(json.dumps(content, indent=2, ensure_ascii=False, default=str))
         else:
@@ -38,11 +38,13 @@ def report(
         raise typer.Exit(exit_code(content))
 
 
-def exit_code(content: dict[str, object]) -> int:
+def exit_code(content: dict[str, Any]) -> int:
     """What a report means for a script."""
-    if content.get("state") == "refused":
+    from include.reporting.report import is_empty
+
+    if content["state"] == "refused" or is_empty(content):
         return REFUSED
-    return DONE if content.get("books_closed") else FAILED
+    return DONE if content["books_closed"] and content["state"] == "finished" else FAILED
 
 
 def rejected(
@@ -56,11 +58,11 @@ def rejected(
         from include.cli.store import owner_of, tenant_store
         from include.embedded.client import ensure
         from include.embedded.state import Level
-        from include.reporting.report import latest_run, write_rejected
+        from include.reporting.report import run_of, write_rejected
 
         path = out or Path(f"{slug}-rejected.csv")
         with ensure(Level.databases, say), tenant_store(owner_of(slug, tenant)) as (store, _):
-            count = write_rejected(store, run if run is not None else latest_run(store, slug), path)
+            count = write_rejected(store, run_of(store, slug, run), path)
         answer(f"{path}: {count:,} rows")
 
 

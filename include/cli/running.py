@@ -1,5 +1,6 @@
 """``bongsu run``: one campaign from its definition to its report, in Airflow or in one process."""
 
+import os
 import time
 from pathlib import Path
 from typing import Annotated
@@ -17,7 +18,14 @@ def run(
         bool,
         typer.Option("--in-process", help="Run the DAG's tasks in one process, without Airflow's services."),
     ] = False,
-    test_send: Annotated[bool, typer.Option("--test-send", help="Hand over to the test line only.")] = False,
+    test_send: Annotated[
+        bool,
+        typer.Option("--test-send", help="To the people of audience.test_file only; schedules stay as they are."),
+    ] = False,
+    allow_overlap: Annotated[
+        bool,
+        typer.Option("--allow-overlap", help="Send although another run of the campaign is under way."),
+    ] = False,
     timeout: Annotated[float, typer.Option(help="Give up watching after so many minutes; 0 waits to the end.")] = 0,
 ) -> None:
     """Apply a definition, run its campaign now, show how it goes, print the report.
@@ -38,13 +46,13 @@ def run(
             applied = apply_file(file)
             say(f"{applied.dag_id} version {applied.version}")
             limit = time.monotonic() + timeout * 60 if timeout else float("inf")
+            wanted = run_flow.order(applied, test_send=test_send, allow_overlap=allow_overlap)
             try:
                 if in_process:
-                    code = run_flow.run_here(
-                        applied, services.environment, home.log("in-process"), report, limit, test_send
-                    )
+                    log = home.log(f"in-process-{applied.tenant}-{applied.slug}-{os.getpid()}")
+                    code = run_flow.run_here(wanted, services.environment, log, report, limit)
                 else:
-                    code = run_flow.run_in_airflow(applied, report, limit, test_send)
+                    code = run_flow.run_in_airflow(wanted, report, limit)
             except KeyboardInterrupt:
                 say("\nInterrupted. " + _what_now(applied, in_process, services.embedded and not home.keep.exists()))
                 raise typer.Exit(INTERRUPTED) from None

@@ -2,6 +2,8 @@
 it.
 """
 
+import getpass
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,15 +14,25 @@ from include.queries import query
 from include.settings import settings
 from include.store import connect, tenant_id
 
+NAME = "bongsu cli"
+
 
 class Ambiguous(BongsuError):
     """Several tenants could be meant."""
 
 
+def actor() -> str:
+    """Who types the command, for the audit log: the user of this machine."""
+    try:
+        return f"command line, {getpass.getuser()}"
+    except (KeyError, OSError):  # a container's user may have no name
+        return f"command line, user {os.getuid()}"
+
+
 @contextmanager
 def platform() -> Iterator[psycopg.Connection]:
     """The store as the platform role, which sees every tenant."""
-    with connect(settings().platform_url, application_name="bongsu cli") as connection:
+    with connect(settings().platform_url, application_name=NAME, actor=actor()) as connection:
         yield connection
 
 
@@ -29,7 +41,7 @@ def tenant_store(slug: str) -> Iterator[tuple[psycopg.Connection, int]]:
     """The store as the application role bound to tenant ``slug``, and the tenant's id."""
     with platform() as connection:
         tenant = tenant_id(connection, slug)
-    with connect(settings().store_url, tenant, application_name="bongsu cli") as connection:
+    with connect(settings().store_url, tenant, application_name=NAME, actor=actor()) as connection:
         yield connection, tenant
 
 

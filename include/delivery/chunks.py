@@ -34,6 +34,7 @@ class Chunk:
     state: str
     accepted: int
     withdrawn: int
+    cancelled: int
     handed_over_at: datetime | None
 
     @property
@@ -74,11 +75,10 @@ def plan_chunks(store: psycopg.Connection, run: Run, hop: int = 0) -> list[int]:
     if run.frozen_at is None:
         raise HandOverError(f"Run {run.run_id} has no frozen audience. Clear dedupe_targets first.")
     with store.transaction():
-        row = store.execute("SELECT count(*) FROM recipients WHERE run_id = %s", [run.run_id]).fetchone()
+        row = store.execute(query("audience/count_recipients"), run.place).fetchone()
         recipients = int(row[0]) if row else 0
         values = {
-            "tenant": run.tenant_id,
-            "run": run.run_id,
+            **run.place,
             "hop": hop,
             "recipients": recipients,
             "size": chunk_size(recipients, len(run.lines), run.spec.delivery.chunk_size),

@@ -4,14 +4,18 @@ The protocol (design: exactly once, provably), with what a crash at each point l
 
     lock the chunk on the line's server     two tries of one chunk take turns; the lock dies with its connection
     marker there?  ── yes ─────────────┐    an earlier try has handed over: nothing is written to the line again
+    cancelled? take it back            │    a cancelled run's chunk never leaves, and says so in the books
+    a hold? wait, without a worker     │    the night, the kill switch, a paused campaign
     claim in the store, commit         │    a unique row per (run, recipient, hop) stands before anything leaves
     render and seal a file in memory   │    crash: claimed, nothing left; the next try goes on here
-    lock the table; marker and rows,   │    crash: neither marker nor rows; the next try goes on here
-      one transaction; commit; unlock  │    crash after it: the marker is there
+    lock the table; a hold by now?;    │    the table may have been another's for two minutes
+      marker and rows, one             │    crash: neither marker nor rows; the next try goes on here
+      transaction; commit; unlock      │    crash after it: the marker is there
     ◄──────────────────────────────────┘
     accept in the store, commit             crash before it: the next try finds the marker and comes here
 
-People who refused between the freeze and this moment are withdrawn with the claim, never after the marker.
+People who refused between the freeze and this moment, or whose recorded consent is over, are withdrawn with the claim,
+never after the marker.
 """
 
 from dataclasses import dataclass
@@ -21,11 +25,14 @@ import MySQLdb
 import psycopg
 
 from include.audience.packing import SEPARATOR
+from include.campaigns import runs
+from include.campaigns.guard import Hold
+from include.campaigns.guarding import ask_for_hold
 from include.campaigns.runs import Run
 from include.crashpoints import CrashPoint, reach
 from include.delivery.chunks import Chunk, load_chunk
 from include.delivery.line import Line, QueueRows, queue_row
-from include.errors import HandOverError, Unavailable
+from include.errors import BongsuError, HandOverError, Unavailable
 from include.messages.plan import MessagePlan
 from include.messages.sizing import LMS, SMS
 from include.messages.template import Pattern, Slot
@@ -39,11 +46,24 @@ BATCH = 2_000
 
 @dataclass(frozen=True)
 class Dispatched:
-    """What became of a chunk: messages the line took, people withdrawn, and whether an earlier try had done it."""
+    """What became of a chunk: messages the line took, people withdrawn or cancelled, and whether it was done before."""
 
     accepted: int
     withdrawn: int
     already: bool
+    cancelled: int = 0
+
+
+class OnHold(BongsuError):
+    """The chunk may not leave just now; nothing of it has left. Ask again when :attr:`hold` is over."""
+
+    def __init__(self, hold: Hold) -> None:
+        self.hold = hold
+        super().__init__(f"Nothing leaves just now. {hold.sentence}")
+
+
+class Barred(BongsuError):
+    """The chunk may never leave any more; nothing of it has left."""
 
 
 def dispatch_chunk(
@@ -58,33 +78,62 @@ def dispatch_chunk(
 
     :param store: the store, as the run's tenant.
     :param line_connection: a connection of its own to the line's server; locks live on it.
+    :raises OnHold: it has to wait.
+    :raises Barred: it will not leave any more, as after the campaign's last day.
     :raises HandOverError: what the line took is not what was claimed.
     :raises Unavailable: a server did not answer or gave way; try again.
     """
     chunk = load_chunk(store, run, chunk_no, hop)
-    if chunk.state in ("accepted", "final"):
-        return Dispatched(chunk.accepted, chunk.withdrawn, already=True)
     line = Line(line_connection, chunk.table_name)
     with line.chunk_lock(chunk):
+        # only now: another try, or a cancel, may have ended while this one waited for the lock
+        chunk = load_chunk(store, run, chunk_no, hop)
+        if chunk.state in ("accepted", "final"):
+            return Dispatched(chunk.accepted, chunk.withdrawn, True, chunk.cancelled)
         handed_over = line.marker(chunk)
         already = handed_over is not None
         if handed_over is None:
+            if runs.load(store, run.run_id).state in ("cancelling", "cancelled"):
+                return Dispatched(0, chunk.withdrawn, False, _take_back(store, run, chunk))
+            _wait_for_no_hold(store, chunk)
             withdrawn = _claim(store, run, chunk)
             reach(CrashPoint.after_claim)
-            handed_over = line.hand_over(chunk, _queue_rows(store, run, ring, chunk, withdrawn))
+            rows = _queue_rows(store, run, ring, chunk, withdrawn)
+            handed_over = line.hand_over(chunk, rows, lambda: _wait_for_no_hold(store, chunk))
     accepted, withdrawn = _accept(store, run, chunk, handed_over)
     return Dispatched(accepted, withdrawn, already)
+
+
+def _wait_for_no_hold(store: psycopg.Connection, chunk: Chunk) -> None:
+    """Refuse to go on while something holds the run back; a chunk of nobody goes at any time."""
+    hold = ask_for_hold(store, chunk.run_id) if chunk.size else None
+    if hold is None:
+        return
+    if hold.for_good:
+        raise Barred(
+            f"{hold.sentence} Nothing of chunk {chunk.chunk_no} has left. Close the run's books with: "
+            f"bongsu cancel {chunk.run_id}"
+        )
+    raise OnHold(hold)
+
+
+def _take_back(store: psycopg.Connection, run: Run, chunk: Chunk) -> int:
+    """Cancel a chunk of which nothing has left; how many people."""
+    with store.transaction():
+        row = store.execute(query("delivery/cancel_chunk"), {**run.place, **chunk.key}).fetchone()
+    return int(row[0]) if row else 0
 
 
 def _claim(store: psycopg.Connection, run: Run, chunk: Chunk) -> int:
     """Claim the chunk's recipients, and withdraw those who have refused since the freeze; how many have."""
     spec = run.spec
+    advertising = spec.purpose == "advertising"
     values = {
+        **run.place,
         **chunk.key,
-        "tenant": run.tenant_id,
-        "run_at": run.run_at,
         "channel": spec.message.channel,
-        "advertising": spec.purpose == "advertising",
+        "advertising": advertising,
+        "recorded": advertising and spec.audience.consent == "recorded",
     }
     try:
         with store.transaction():
@@ -104,10 +153,10 @@ def _queue_rows(store: psycopg.Connection, run: Run, ring: KeyRing, chunk: Chunk
     found = QueueRows()
     with store.transaction(), store.cursor(binary=True) as cursor:
         store.execute(SET_AGAINST_SET)
-        cursor.execute(query("delivery/claimed"), {**chunk.key, "run_at": run.run_at, "withdrawn": withdrawn})
+        cursor.execute(query("delivery/claimed"), {**run.place, **chunk.key, "withdrawn": withdrawn})
         while claimed := cursor.fetchmany(BATCH):
-            numbers, kinds, sealed = zip(*claimed, strict=True)
-            payloads, rendered, end = unseal(sealed), [], 0
+            numbers, kinds, places, sealed = zip(*claimed, strict=True)
+            payloads, rendered, end = unseal(sealed, places), [], 0
             for kind, alike in groupby(kinds):
                 begin, end = end, end + sum(1 for _ in alike)
                 recipients = [b"%d" % number for number in numbers[begin:end]]
@@ -153,7 +202,7 @@ def _row_patterns(run: Run, chunk: Chunk) -> dict[str, Pattern]:
 def _accept(store: psycopg.Connection, run: Run, chunk: Chunk, handed_over: int) -> tuple[int, int]:
     """Write the line's yes into the store; messages accepted and people withdrawn."""
     with store.transaction():
-        counted = store.execute(query("delivery/accept"), {**chunk.key, "run_at": run.run_at}).fetchone()
+        counted = store.execute(query("delivery/accept"), {**run.place, **chunk.key}).fetchone()
         if counted is None:  # another try of this chunk has accepted it meanwhile
             chunk = load_chunk(store, run, chunk.chunk_no, chunk.hop)
             counted = (chunk.accepted, chunk.withdrawn)

@@ -6,7 +6,7 @@ insert to after the commit. Rows move on to monthly log tables, so the marker, n
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 import MySQLdb
@@ -72,12 +72,15 @@ class Line:
         self._connection.rollback()  # ends the snapshot of the read
         return int(row[0]) if row else None
 
-    def hand_over(self, chunk: Chunk, rows: QueueRows) -> int:
+    def hand_over(self, chunk: Chunk, rows: QueueRows, ask: Callable[[], None] = lambda: None) -> int:
         """Insert marker and rows in one transaction; how many rows.
+
+        :param ask: called when the table is ours and nothing is written yet; raises when the chunk may not leave.
 
         On any error nothing was handed over, unless the commit's answer was lost: then the marker tells the next try.
         """
         with self._lock(self.table):
+            ask()
             try:
                 with self._connection.cursor() as cursor:
                     marker = {"run": chunk.run_id, "hop": chunk.hop, "chunk": chunk.chunk_no}

@@ -131,4 +131,4 @@ def _month_of_hand_over(line: MySQLdb.Connection, chunk: Chunk) -> str:
 
 
 def _values(run: Run, chunk: Chunk) -> dict[str, object]:
-    return {**chunk.key, "run_at": run.run_at, "tenant": run.tenant_id}
+    return {**run.place, **chunk.key}

@@ -34,8 +34,8 @@ def seed(platform_url: str) -> None:
                     ],
                 )
                 connection.execute(
-                    "INSERT INTO line_group_lines (group_slug, line_no) VALUES (%s, %s) ON CONFLICT DO NOTHING",
-                    [slug, number],
+                    "INSERT INTO line_group_lines (group_slug, line_no, kind) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
+                    [slug, number, kind],
                 )
         connection.execute(
             "INSERT INTO tenants (slug, title, kind, line_group) VALUES ('acme', 'ACME', 'headquarters', 'bulk-1') "

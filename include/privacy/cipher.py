@@ -1,7 +1,8 @@
 """AES-256-GCM with a key ring, and a keyed blind index.
 
 A ciphertext is ``key number (1 byte) + nonce (12) + sealed data and tag``. Each context (a run, a table) has its own
-data key, derived from the ring's key by HKDF, so that random nonces stay far below their limit of 2³² a key.
+data key, derived from the ring's key by HKDF, so that random nonces stay far below their limit of 2³² a key. A value
+may be bound to its place in the context (associated data): moved elsewhere, it does not open.
 """
 
 import base64
@@ -10,6 +11,7 @@ import os
 from collections.abc import Iterable, Sequence
 from functools import cache
 from hashlib import blake2b
+from itertools import repeat
 from pathlib import Path
 from typing import TypeVar
 
@@ -31,6 +33,10 @@ class KeyRingError(BongsuError):
     """The key ring is missing, broken, or lacks a key that a row was sealed with."""
 
 
+class NotSealedHere(KeyRingError):
+    """A value was changed, or was sealed at another place."""
+
+
 class Cipher:
     """Seals and opens the values of one context.
 
@@ -47,45 +53,50 @@ class Cipher:
         nonce = os.urandom(NONCE)
         return self._prefix + nonce + self._current.encrypt(nonce, clear, None)
 
-    def seal_many(self, values: Iterable[Clear]) -> list[Clear]:
-        """Encrypt a batch; ``None`` stays ``None``. One call for the randomness of the whole batch."""
+    def seal_many(self, values: Iterable[Clear], places: Iterable[bytes] | None = None) -> list[Clear]:
+        """Encrypt a batch; ``None`` stays ``None``. One call for the randomness of the whole batch.
+
+        :param places: what each value is bound to; nothing when left out.
+        """
         batch = list(values)
         randomness = os.urandom(NONCE * len(batch))
-        nonces = [randomness[place : place + NONCE] for place in range(0, len(randomness), NONCE)]
+        nonces = [randomness[start : start + NONCE] for start in range(0, len(randomness), NONCE)]
         prefix, encrypt = self._prefix, self._current.encrypt
+        bound: Iterable[bytes | None] = repeat(None, len(batch)) if places is None else places
         return [
-            None if clear is None else prefix + nonce + encrypt(nonce, clear, None)
-            for nonce, clear in zip(nonces, batch, strict=True)
+            None if clear is None else prefix + nonce + encrypt(nonce, clear, place)
+            for nonce, clear, place in zip(nonces, batch, bound, strict=True)
         ]
 
-    def open(self, sealed: bytes) -> bytes:
-        """Decrypt one value.
+    def open(self, sealed: bytes, place: bytes | None = None) -> bytes:
+        """Decrypt one value, sealed at ``place``.
 
-        :raises KeyRingError: the key is not in the ring, or the value was changed.
+        :raises KeyRingError: the key is not in the ring.
+        :raises NotSealedHere: the value was changed or sealed elsewhere.
         """
         key = self._keys.get(sealed[0])
         if key is None:
             raise KeyRingError(f"The key ring has no key number {sealed[0]}; put the ring that sealed the rows back.")
         try:
-            return key.decrypt(sealed[1:_HEAD], sealed[_HEAD:], None)
+            return key.decrypt(sealed[1:_HEAD], sealed[_HEAD:], place)
         except Exception as error:
-            raise KeyRingError(
+            raise NotSealedHere(
                 f"A value of {self._context} cannot be opened: it was changed or sealed elsewhere."
             ) from error
 
-    def open_many(self, values: Sequence[bytes]) -> list[bytes]:
-        """Decrypt a batch.
+    def open_many(self, values: Sequence[bytes], places: Sequence[bytes]) -> list[bytes]:
+        """Decrypt a batch of values, each sealed at its place.
 
         :raises KeyRingError: as :meth:`open` does, at the first value that cannot be opened.
         """
         decrypt, number = self._current.decrypt, self._prefix[0]
         try:
             return [
-                decrypt(sealed[1:_HEAD], sealed[_HEAD:], None) if sealed[0] == number else self.open(sealed)
-                for sealed in values
+                decrypt(sealed[1:_HEAD], sealed[_HEAD:], place) if sealed[0] == number else self.open(sealed, place)
+                for sealed, place in zip(values, places, strict=True)
             ]
-        except InvalidTag:
-            return [self.open(sealed) for sealed in values]  # says which one it is
+        except InvalidTag:  # says which one it is
+            return [self.open(sealed, place) for sealed, place in zip(values, places, strict=True)]
 
 
 class KeyRing:

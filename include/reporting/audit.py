@@ -18,11 +18,12 @@ import MySQLdb.cursors
 import psycopg
 from psycopg.rows import class_row
 
-from include.audience.packing import SEPARATOR
-from include.campaigns.runs import Run, content_hash
+from include.audience.packing import SEPARATOR, bound_to
+from include.campaigns.definition import content_hash
+from include.campaigns.runs import Run
 from include.errors import HandOverError
 from include.messages.plan import MessagePlan, Problem
-from include.privacy.cipher import INDEX_BYTES, KeyRing
+from include.privacy.cipher import INDEX_BYTES, KeyRing, NotSealedHere
 from include.queries import query
 from include.store import SET_AGAINST_SET
 
@@ -39,22 +40,27 @@ class Audit:
     """What the line's tables hold for a run, against its frozen audience.
 
     :param recipients: people of the frozen audience.
-    :param withdrawn: of those, absent and excused: a refusal was recorded before the hand-over, or they were erased.
+    :param withdrawn: of those, absent and excused: a refusal was recorded, or the recorded consent was over, before the
+        hand-over; or they were erased.
+    :param cancelled: of those, absent from a run that was cancelled.
     :param found: people of whom there is a row.
     :param missing: people of whom there is none, and no excuse.
     :param line_rows: rows of the run in all tables.
     :param twice: rows beyond a person's first.
     :param wrong_number: rows to another number than the person's.
     :param wrong_text: rows whose text, subject, type or sender is not the person's message.
-    :param after_opt_out: rows handed over after the person's refusal was recorded.
+    :param after_opt_out: rows handed over after the person's refusal was recorded, or their recorded consent was over.
     :param stray: rows of the run that belong to nobody of its audience.
     :param wrong_line: rows on a line that is not the run's.
+    :param altered: people whose frozen row does not open in its place, or whose number is not the one it was frozen
+        for.
     :param delivered: people whose row says so, by its result code; so ``failed`` and ``waiting``.
     :param disagreements: where the certificate says something else, as sentences.
     """
 
     recipients: int
     withdrawn: int
+    cancelled: int
     found: int
     missing: int
     line_rows: int
@@ -67,17 +73,18 @@ class Audit:
     delivered: int
     failed: int
     waiting: int
+    altered: int = 0
     disagreements: tuple[str, ...] = ()
 
     @property
     def expected(self) -> int:
         """People who were to get the message."""
-        return self.recipients - self.withdrawn
+        return self.recipients - self.withdrawn - self.cancelled
 
     @property
     def faults(self) -> dict[str, int]:
         """The counts that must be 0."""
-        names = ("twice", "missing", "wrong_number", "wrong_text", "after_opt_out", "stray", "wrong_line")
+        names = ("twice", "missing", "wrong_number", "wrong_text", "after_opt_out", "stray", "wrong_line", "altered")
         return {name: getattr(self, name) for name in names}
 
     @property
@@ -134,7 +141,7 @@ def audit(
     spec = run.spec
     with store.transaction(force_rollback=True):
         store.execute(query("audit/prepare"))
-        audience_hash = _expect(store, ring, run)
+        audience_hash, altered = _expect(store, ring, run)
         _read(store, line_connection, ring, run, every_row)
         store.execute(query("audit/analyze"))
         store.execute(SET_AGAINST_SET)
@@ -144,6 +151,8 @@ def audit(
         values = {
             "tenant": run.tenant_id,
             "advertising": spec.purpose == "advertising",
+            "recorded": spec.purpose == "advertising" and spec.audience.consent == "recorded",
+            "cancelled": run.state in ("cancelling", "cancelled"),
             "channel": spec.message.channel,
             "lines": run.lines,
             "finished": finished,
@@ -152,16 +161,18 @@ def audit(
             counted = cursor.execute(query("audit/counts"), values).fetchone()
         assert counted is not None
     hashes = {"audience_hash": audience_hash, "content_hash": content_hash(run.document).hex()}
-    return replace(counted, disagreements=tuple(_disagreements(counted, closed, body, hashes)))
+    return replace(counted, altered=altered, disagreements=tuple(_disagreements(counted, closed, body, hashes)))
 
 
-def _expect(store: psycopg.Connection, ring: KeyRing, run: Run) -> str | None:
-    """Fill ``audit_people``; the hash of the audience as it is now, ``None`` when people of it were erased."""
+def _expect(store: psycopg.Connection, ring: KeyRing, run: Run) -> tuple[str | None, int]:
+    """Fill ``audit_people``; the hash of the audience as it is now, ``None`` when people of it were erased, and how
+    many of its rows are not what was frozen.
+    """
     message, columns = run.spec.message, run.columns or []
     plan = MessagePlan(message.text, message.subject, message.allow_lms, columns)
     phone, unseal, key = columns.index("phone"), ring.cipher(run.key).open, ring.index_key
-    whole, block, block_no, erased, last = sha256(), sha256(), -1, False, 0
-    values = {"run": run.run_id, "limit": BATCH}
+    whole, block, block_no, erased, altered, last = sha256(), sha256(), -1, False, 0, 0
+    values = {**run.place, "limit": BATCH}
     while True:
         with store.cursor(binary=True) as cursor:
             batch = cursor.execute(query("audit/audience"), {**values, "after": last}).fetchall()
@@ -169,13 +180,19 @@ def _expect(store: psycopg.Connection, ring: KeyRing, run: Run) -> str | None:
             break
         with store.cursor() as cursor, cursor.copy(query("audit/people_copy")) as copy:
             copy.set_types(_PEOPLE)
-            for last, sealed in batch:
+            for last, row_no, index, sealed in batch:
                 if sealed is None:
                     erased = True
                     copy.write_row((last, None, None))
                     continue
-                row = unseal(sealed).decode().split(SEPARATOR)
+                try:
+                    row = unseal(sealed, bound_to(row_no, index)).decode().split(SEPARATOR)
+                except NotSealedHere:
+                    altered += 1
+                    copy.write_row((last, index, None))
+                    continue
                 number = ring.blind_index(row[phone])
+                altered += number != index
                 kind = plan.decide(row)
                 if isinstance(kind, Problem):
                     raise HandOverError(f"Recipient {last} of run {run.run_id} has no message: {kind.reason}.")
@@ -187,7 +204,7 @@ def _expect(store: psycopg.Connection, ring: KeyRing, run: Run) -> str | None:
                 block.update(struct.pack(">i", last) + number)
     if block_no >= 0:
         whole.update(block.digest())
-    return None if erased else whole.hexdigest()
+    return None if erased else whole.hexdigest(), altered
 
 
 def _read(store: psycopg.Connection, line: MySQLdb.Connection, ring: KeyRing, run: Run, every_row: bool) -> None:
@@ -250,7 +267,7 @@ def _disagreements(
     totals: dict[str, int] = body["totals"]
     for name, here, there in (
         ("recipients", counted.recipients, totals["recipients"]),
-        ("withdrawn", counted.withdrawn, totals["withdrawn"]),
+        ("withdrawn or cancelled", counted.withdrawn + counted.cancelled, totals["withdrawn"] + totals["cancelled"]),
         ("accepted", counted.found, totals["accepted"]),
         ("rows on the line", counted.line_rows, totals["line_rows"]),
         ("handed over twice", counted.twice, totals["twice"]),
@@ -275,6 +292,7 @@ def render_audit(run: Run, done: Audit) -> list[str]:
     counts: Sequence[tuple[str, int]] = (
         ("recipients", done.recipients),
         ("withdrawn", done.withdrawn),
+        ("cancelled", done.cancelled),
         ("expected", done.expected),
         ("found", done.found),
         *((name.replace("_", " "), count) for name, count in done.faults.items()),

@@ -3,7 +3,7 @@
 ::
 
     rows read  = rejected + duplicates + excluded + recipients
-    recipients = withdrawn + claimed
+    recipients = withdrawn + cancelled + claimed
     claimed    = accepted + refused by the line + unknown
     accepted   = delivered + failed + expired + waiting
     accepted   = rows that the line's own tables hold, each message once
@@ -31,6 +31,7 @@ class Totals:
     excluded: int
     recipients: int
     withdrawn: int
+    cancelled: int
     claimed: int
     accepted: int
     refused_by_line: int
@@ -49,7 +50,10 @@ class Totals:
                 self.rows_read,
                 self.rejected + self.duplicates + self.excluded + self.recipients,
             ),
-            "recipients = withdrawn + claimed": (self.recipients, self.withdrawn + self.claimed),
+            "recipients = withdrawn + cancelled + claimed": (
+                self.recipients,
+                self.withdrawn + self.cancelled + self.claimed,
+            ),
             "claimed = accepted + refused by the line + unknown": (
                 self.claimed,
                 self.accepted + self.refused_by_line + self.unknown,
@@ -80,7 +84,7 @@ def close(store: psycopg.Connection, run: Run) -> Totals:
 
     :raises OpenBooks: after the certificate was stored as not closed.
     """
-    values = {"run": run.run_id, "run_at": run.run_at, "tenant": run.tenant_id}
+    values = {**run.place, "run_at": run.run_at}
     with store.transaction():
         # for the planner the run is still small: it would go from index to table for each message and then sort them
         store.execute("SET LOCAL enable_sort = off; SET LOCAL enable_indexscan = off")

@@ -19,12 +19,14 @@ class NoReport(BongsuError):
     """The campaign has no run that can be reported on."""
 
 
-def latest_run(store: psycopg.Connection, slug: str) -> int:
-    """The number of the last run of the campaign called ``slug``, of this tenant or one below it.
+def run_of(store: psycopg.Connection, slug: str, run_id: int | None = None) -> int:
+    """The number of the last run of the campaign called ``slug``, of this tenant or one below it, or ``run_id`` itself.
 
-    :raises NoReport: it has none.
+    :raises NoReport: it has none, or ``run_id`` is not one of its runs.
     """
-    row = store.execute(query("reporting/latest_run"), [slug]).fetchone()
+    row = store.execute(query("reporting/run_of"), {"slug": slug, "run": run_id}).fetchone()
+    if row is None and run_id is not None:
+        raise NoReport(f"{slug} has no run {run_id}. Leave --run out for its last one")
     if row is None:
         raise NoReport(f"{slug}: no run yet. Start one with: bongsu run FILE")
     return int(row[0])
@@ -45,21 +47,25 @@ def load_report(store: psycopg.Connection, run_id: int) -> dict[str, Any]:
 
 def render_report(report: dict[str, Any]) -> list[str]:
     """The report as lines for a terminal."""
+    title = f"{'TEST · ' if report['test_send'] else ''}{report['title']} · run {report['run_id']}"
     if report["state"] == "refused":
         return [
-            f"{report['title']} · run {report['run_id']} · refused, nothing was sent",
+            f"{title} · refused, nothing was sent",
             *str(report["refusal"]).splitlines(),
             f"rows read          {report['rows_read']:>12,}",
             *_by_reason("rejected", report["rejected"]),
         ]
     return [
-        f"{report['title']} · run {report['run_id']} · {report['state']}",
+        f"{title} · {report['state']}",
+        *([f"cancelled: {report['refusal']}"] if report["state"] in ("cancelling", "cancelled") else []),
+        *(["nothing was sent: nobody was left to write to"] if is_empty(report) else []),
         f"rows read          {report['rows_read']:>12,}",
         *_by_reason("rejected", report["rejected"]),
         f"duplicates         {report['duplicates']:>12,}",
         *_by_reason("excluded", report["excluded"]),
         f"recipients         {report['recipients']:>12,}",
         f"withdrawn          {report['withdrawn']:>12,}",
+        *([f"cancelled          {report['cancelled']:>12,}"] if report["cancelled"] else []),
         f"chunks             {report['chunks']:>12,}",
         f"accepted           {report['accepted']:>12,}",
         f"delivered          {report['delivered']:>12,}",
@@ -67,8 +73,19 @@ def render_report(report: dict[str, Any]) -> list[str]:
         f"expired            {report['expired']:>12,}",
         f"unknown            {report['unknown']:>12,}",
         f"handed over twice  {report['twice']:>12,}",
-        "books closed" if report["books_closed"] else "BOOKS OPEN",
+        _books(report),
     ]
+
+
+def is_empty(report: dict[str, Any]) -> bool:
+    """Whether the books of the run are closed and nobody was written to."""
+    return bool(report["books_closed"]) and not report["accepted"] and report["state"] == "finished"
+
+
+def _books(report: dict[str, Any]) -> str:
+    if report["books_closed"]:
+        return "books closed"
+    return "BOOKS OPEN" if report["has_certificate"] else "under way: the books are not closed yet"
 
 
 def _by_reason(name: str, counts: dict[str, int], prefix: str = "") -> Iterator[str]:
@@ -85,7 +102,7 @@ def write_rejected(store: psycopg.Connection, run_id: int, path: Path) -> int:
     """
     reasons = REASONS.values()
     values = {
-        "run": run_id,
+        **runs.load(store, run_id).place,
         "names": [reason.name for reason in reasons],
         "labels": [reason.label for reason in reasons],
         "explanations": [reason.explanation for reason in reasons],

@@ -10,22 +10,28 @@ CREATE TABLE lines (
     kind        text NOT NULL CHECK (kind IN ('bulk', 'test', 'auth')),
     deliver_id  text NOT NULL,
     report_id   text NOT NULL,
-    admin_port  integer NOT NULL
+    admin_port  integer NOT NULL,
+    UNIQUE (line_no, kind)
 );
 COMMENT ON TABLE lines IS 'One SMS queue table with its carrier agent.';
 
 CREATE TABLE line_groups (
     slug   text PRIMARY KEY,
     title  text NOT NULL,
-    kind   text NOT NULL CHECK (kind IN ('bulk', 'test', 'auth'))
+    kind   text NOT NULL CHECK (kind IN ('bulk', 'test', 'auth')),
+    UNIQUE (slug, kind)
 );
 COMMENT ON TABLE line_groups IS 'The lines that a tenant may use.';
 
 CREATE TABLE line_group_lines (
-    group_slug  text NOT NULL REFERENCES line_groups,
-    line_no     smallint NOT NULL REFERENCES lines,
-    PRIMARY KEY (group_slug, line_no)
+    group_slug  text NOT NULL,
+    line_no     smallint NOT NULL,
+    kind        text NOT NULL,
+    PRIMARY KEY (group_slug, line_no),
+    FOREIGN KEY (group_slug, kind) REFERENCES line_groups (slug, kind),
+    FOREIGN KEY (line_no, kind) REFERENCES lines (line_no, kind)
 );
+COMMENT ON COLUMN line_group_lines.kind IS 'A group holds lines of its own kind only; the two keys say so.';
 
 CREATE TABLE tenants (
     tenant_id   integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -34,12 +40,15 @@ CREATE TABLE tenants (
     title       text NOT NULL,
     kind        text NOT NULL CHECK (kind IN ('headquarters', 'distributor', 'agency', 'branch')),
     timezone    text NOT NULL DEFAULT 'Asia/Seoul',
-    line_group  text REFERENCES line_groups,
+    line_group  text,
+    group_kind  text GENERATED ALWAYS AS (CASE WHEN line_group IS NOT NULL THEN 'bulk' END) STORED,
     path        integer[] NOT NULL,
-    created_at  timestamptz NOT NULL DEFAULT now()
+    created_at  timestamptz NOT NULL DEFAULT now(),
+    FOREIGN KEY (line_group, group_kind) REFERENCES line_groups (slug, kind)
 );
 COMMENT ON COLUMN tenants.path IS 'Ids from the root of the tree down to this tenant; kept by tenants_keep_path.';
 COMMENT ON COLUMN tenants.line_group IS 'Null: round robin over all bulk lines.';
+COMMENT ON COLUMN tenants.group_kind IS 'A tenant gets bulk lines only: the test and the authentication line are for what they are for.';
 CREATE INDEX tenants_path ON tenants USING gin (path);
 
 CREATE FUNCTION bongsu.keep_path() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -60,6 +69,16 @@ AS $$
     SELECT coalesce(array_agg(tenant_id), '{}')
     FROM tenants
     WHERE path @> ARRAY[nullif(current_setting('app.tenant_id', true), '')::integer]
+$$;
+
+-- The lines that a tenant's messages of one traffic go over, in order: the test line, the authentication line, or the
+-- bulk lines of its group, all of them when it has none.
+CREATE FUNCTION bongsu.lines_of(of_tenant integer, traffic text) RETURNS smallint[] LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path = public, pg_temp
+AS $$
+    SELECT coalesce(array_agg(DISTINCT l.line_no ORDER BY l.line_no), '{}')
+    FROM lines l JOIN line_group_lines g USING (line_no) JOIN tenants t ON t.tenant_id = of_tenant
+    WHERE l.kind = traffic AND (traffic <> 'bulk' OR t.line_group IS NULL OR g.group_slug = t.line_group)
 $$;
 
 -- Row-level security for a tenant-owned table, the same for all. The owner is bound too (FORCE) but may see all: it

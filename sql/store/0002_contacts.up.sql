@@ -95,3 +95,5 @@ CREATE TABLE suppressions (
 );
 COMMENT ON COLUMN suppressions.reason IS 'suppressed: never written to; opted_out: no advertising.';
 CALL bongsu.protect('suppressions');
+-- a refusal that was recorded stays recorded
+REVOKE UPDATE, DELETE ON suppressions FROM bongsu_app;

@@ -1,15 +1,16 @@
 """The small campaign of a schedule, in the store of a worker: a tenant of its own, so that schedules never meet."""
 
-import json
 import time
+from datetime import UTC, datetime
 
 from include.campaigns.spec import CampaignSpec
 from include.privacy.cipher import KeyRing
 from include.settings import settings
+from include.store import connect
 from tests.faults.plan import Plan
 from tests.faults.servers import Servers
 from tests.faults.tries import Place
-from tests.support import AD, write_csv
+from tests.support import AD, put_campaign, write_csv
 
 
 def new_campaign(servers: Servers, plan: Plan) -> Place:
@@ -34,19 +35,8 @@ def new_campaign(servers: Servers, plan: Plan) -> Place:
         slug,
         slug,
     )
-    campaign = _number(
-        servers,
-        "INSERT INTO campaigns (tenant_id, slug, title, dag_id, version, shard, activated_at) "
-        "VALUES (%s, %s, %s, %s, 1, 0, now()) RETURNING campaign_id",
-        tenant,
-        slug,
-        slug,
-        f"campaign__{slug}",
-    )
-    servers.admin(
-        "INSERT INTO campaign_versions (campaign_id, version, tenant_id, spec, spec_hash) VALUES (%s, 1, %s, %s, 'x')",
-        [campaign, tenant, json.dumps(spec.document())],
-    )
+    with connect(servers.store_url, tenant) as store:
+        campaign = put_campaign(store, tenant, spec)
     ring = KeyRing.load(values.keyring)
     for number in plan.refused_before:
         index = ring.blind_index(plan.rows[number][0])
@@ -55,7 +45,16 @@ def new_campaign(servers: Servers, plan: Plan) -> Place:
             "VALUES (%s, %s, 'opted_out', 'before', now() - interval '40 days') ON CONFLICT DO NOTHING",
             [tenant, index],
         )
-    return Place(servers.store_url, servers.line_url, ring, tenant, campaign, f"manual__{slug}")
+    return Place(
+        servers.store_url,
+        servers.line_url,
+        ring,
+        tenant,
+        campaign,
+        spec.dag_id,
+        f"manual__{slug}",
+        run_after=datetime.now(UTC),
+    )
 
 
 def _number(servers: Servers, statement: str, *values: object) -> int:

@@ -78,6 +78,15 @@ def no_freeze() -> None:
     tries.freeze = freeze  # type: ignore[attr-defined]
 
 
+UNLOCKED = {
+    "freeze": (
+        "ALTER TABLE runs DISABLE TRIGGER runs_keep_frozen",
+        "GRANT DELETE ON recipients, exclusions TO bongsu_app",
+    ),
+}
+"""What the store itself holds on to, beside the code; let go by its owner before a schedule does without the safeguard.
+"""
+
 REMOVALS: dict[str, Callable[[], None]] = {
     "marker": no_marker,
     "lock": no_lock,

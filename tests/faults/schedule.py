@@ -20,6 +20,7 @@ from tests.faults.campaign import new_campaign
 from tests.faults.carrier import Carrier
 from tests.faults.opponents import Opponent
 from tests.faults.plan import TASKS, Fault, Plan
+from tests.faults.safeguards import UNLOCKED
 from tests.faults.servers import Servers
 from tests.faults.tries import Arms, Outcome, Try
 from tests.faults.verdict import Result, judge, sent_so_far
@@ -63,6 +64,8 @@ class Schedule:
         self._days_off = next((one.number for one in plan.faults if one.kind == "clock"), 0)
         self._impatient = any("held" in one.kind for one in plan.faults)
         self._thaw: float | None = None
+        for statement in UNLOCKED.get(without, ()):
+            servers.admin(statement)
         self.place = new_campaign(servers, plan)
 
     def run(self) -> Result:

@@ -22,6 +22,8 @@ from include import crashpoints
 from include.audience.freeze import freeze
 from include.audience.staging import import_targets
 from include.campaigns import runs
+from include.campaigns.guard import Stop
+from include.campaigns.guarding import Asked, guard
 from include.crashpoints import CrashPoint
 from include.delivery import line as line_room
 from include.delivery.chunks import plan_chunks
@@ -53,7 +55,10 @@ class Place:
     ring: KeyRing
     tenant_id: int
     campaign_id: int
+    dag_id: str
     dag_run: str
+    run_after: datetime
+    run_type: str = "manual"
     run_id: int = 0
 
 
@@ -71,9 +76,10 @@ class Arms:
 
 @dataclass
 class Outcome:
-    """How a try ended. ``killed``: by SIGKILL; ``final``: an error that is not retried."""
+    """How a try ended. ``killed``: by SIGKILL; ``final``: an error that is not retried; ``refused``: by the guard."""
 
     ok: bool = False
+    refused: bool = False
     killed: bool = False
     final: bool = False
     waiting: bool = False
@@ -141,8 +147,11 @@ def _run(place: Place, task: str, chunk: int, arms: Arms) -> Outcome:
         return Outcome(final=final, text=f"{type(error).__name__}: {error}"[:400])
 
 
-def _begin(place: Place, store: psycopg.Connection, chunk: int) -> Outcome:
-    run = runs.begin(store, place.campaign_id, place.dag_run, test_send=False)
+def _guard(place: Place, store: psycopg.Connection, chunk: int) -> Outcome:
+    asked = Asked(run_after=place.run_after, run_type=place.run_type)
+    run, decision = guard(store, place.campaign_id, place.dag_id, place.dag_run, asked)
+    if isinstance(decision, Stop):
+        return Outcome(refused=True, value=run.run_id, text=decision.sentence)
     return Outcome(ok=True, value=run.run_id)
 
 
@@ -217,7 +226,7 @@ def _close(place: Place, store: psycopg.Connection, chunk: int) -> Outcome:
 
 
 TASKS: dict[str, Callable[[Place, psycopg.Connection, int], Outcome]] = {
-    "guard": _begin,
+    "guard": _guard,
     "import_targets": _import,
     "dedupe_targets": _freeze,
     "chunk_recipients": _plan,

@@ -10,7 +10,8 @@ import pytest
 
 from include.campaigns import runs
 from include.campaigns.apply import CAMPAIGNS_A_LOADER, Applied, apply, loader_shards
-from include.campaigns.guarding import load_facts
+from include.campaigns.guard import Stop
+from include.campaigns.guarding import Asked, guard
 from include.campaigns.manifest import (
     DefinitionError,
     Entry,
@@ -19,9 +20,9 @@ from include.campaigns.manifest import (
     read_errors,
     read_manifest,
 )
+from include.campaigns.runs import Run
 from include.campaigns.spec import CampaignSpec
 from include.errors import BongsuError
-from include.settings import settings
 from include.store import UnknownTenant, connect
 from tests.support import AD, Databases, make_tenant
 
@@ -122,14 +123,18 @@ def test_a_tenant_cannot_apply_for_another(databases: Databases, tenant: Tenant)
     other.store.close()
 
 
+def begin(tenant: Tenant, applied: Applied, dag_run_id: str) -> Run:
+    return runs.begin(tenant.store, applied.campaign_id, applied.dag_id, dag_run_id, test_send=False)
+
+
 def test_an_edit_changes_nothing_in_a_run_under_way(tenant: Tenant) -> None:
     applied = tenant.apply()
-    run = runs.begin(tenant.store, applied.campaign_id, "manual__1", test_send=False)
+    run = begin(tenant, applied, "manual__1")
     tenant.apply(LATER, title="여름맞이")
     assert runs.load(tenant.store, run.run_id) == run
     assert (run.version, run.spec.title) == (1, "봄맞이")
-    assert runs.begin(tenant.store, applied.campaign_id, "manual__1", test_send=False) == run
-    assert runs.begin(tenant.store, applied.campaign_id, "manual__2", test_send=False).spec.title == "여름맞이"
+    assert begin(tenant, applied, "manual__1") == run
+    assert begin(tenant, applied, "manual__2").spec.title == "여름맞이"
 
 
 def test_shards_fill_one_after_the_other(tenant: Tenant) -> None:
@@ -221,7 +226,7 @@ def test_an_archived_campaign_keeps_its_dag_while_a_run_is_under_way(
     tenant: Tenant, platform: psycopg.Connection, tmp_path: Path
 ) -> None:
     applied = tenant.apply()
-    run = runs.begin(tenant.store, applied.campaign_id, "manual__1", test_send=False)
+    run = begin(tenant, applied, "manual__1")
     tenant.store.execute("UPDATE campaigns SET state = 'archived'")
     tenant.store.commit()
     compile_manifests(platform, tmp_path)
@@ -234,20 +239,11 @@ def test_an_archived_campaign_keeps_its_dag_while_a_run_is_under_way(
     assert applied.dag_id not in {e.dag_id for e in read_manifest(tmp_path / manifest_name(applied.shard))}
 
 
-def test_the_guard_goes_by_the_tenants_clocks_and_the_window_by_the_schedules(tenant: Tenant) -> None:
-    schedule = {"daily": "09:00", "timezone": "America/New_York", "valid_from": "2026-11-21T09:00"}
+def test_the_window_is_read_by_the_schedules_clocks(tenant: Tenant) -> None:
+    schedule = {"daily": "09:00", "timezone": "America/New_York", "valid_from": "2036-11-21T09:00"}
     applied = tenant.apply(schedule=schedule)
-    facts = load_facts(
-        tenant.store,
-        applied.campaign_id,
-        now=NOW,
-        run_after=NOW,
-        run_type="manual",
-        test_send=False,
-        allow_backfill=False,
-        override_quiet_hours=False,
-        override_reason="",
-        settings=settings(),
-    )
-    assert facts.timezone == "Asia/Seoul"
-    assert facts.valid_from == datetime(2026, 11, 21, 14, tzinfo=UTC)
+    asked = Asked(run_after=datetime.now(UTC))
+    _, decision = guard(tenant.store, applied.campaign_id, applied.dag_id, "manual__1", asked)
+    assert isinstance(decision, Stop)
+    assert decision.reason == "not_yet_valid"
+    assert "2036-11-21 23:00 KST" in decision.sentence

@@ -6,7 +6,7 @@ import pytest
 
 from include.campaigns import runs
 from include.reporting.books import OpenBooks, close
-from include.reporting.report import latest_run, load_report, render_report
+from include.reporting.report import load_report, render_report, run_of
 from tests.store.conftest import Make
 from tests.support import Campaign, finish_rows, numbers
 
@@ -50,7 +50,10 @@ COPY = (
 @pytest.mark.parametrize(
     ("tamper", "wrong"),
     [
-        (in_store("DELETE FROM messages WHERE run_id = %s AND recipient_no = 5"), {"recipients = withdrawn + claimed"}),
+        (
+            in_store("DELETE FROM messages WHERE run_id = %s AND recipient_no = 5"),
+            {"recipients = withdrawn + cancelled + claimed"},
+        ),
         (
             in_store("DELETE FROM exclusions WHERE run_id = %s AND row_no = 302"),
             {"rows read = rejected + duplicates + excluded + recipients"},
@@ -107,7 +110,7 @@ def test_a_report_has_the_numbers_of_the_run(make: Make) -> None:
     totals = close(campaign.store, campaign.run)
     assert all(left == right for left, right in totals.equations().values())
     runs.set_state(campaign.store, campaign.run.run_id, "finished")
-    assert latest_run(campaign.store, campaign.spec.slug) == campaign.run.run_id
+    assert run_of(campaign.store, campaign.spec.slug) == campaign.run.run_id
     report = load_report(campaign.store, campaign.run.run_id)
     assert set(report) >= {
         "run_id", "rows_read", "rejected", "duplicates", "excluded", "recipients", "chunks", "accepted", "delivered",

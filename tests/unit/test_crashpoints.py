@@ -17,16 +17,18 @@ from include.reporting import books
 from include.settings import ROOT
 
 NUMBERS = {
-    1: "after_freeze",
-    2: "after_claim",
-    3: "inside_line_transaction",
-    4: "after_line_commit",
-    5: "before_store_commit",
-    6: "after_store_commit",
-    7: "between_receipts",
-    8: "after_receipts",
-    9: "before_books",
-    10: "after_books",
+    1: "after_begin",
+    2: "after_decision",
+    3: "after_freeze",
+    4: "after_claim",
+    5: "inside_line_transaction",
+    6: "after_line_commit",
+    7: "before_store_commit",
+    8: "after_store_commit",
+    9: "between_receipts",
+    10: "after_receipts",
+    11: "before_books",
+    12: "after_books",
 }
 
 
@@ -63,13 +65,13 @@ def test_a_point_is_armed_by_name_or_number(point: CrashPoint) -> None:
     assert parse(f"{point.number}:12") == (point, 12)
 
 
-@pytest.mark.parametrize("value", ["after", "0", "11", "after_claim:0", "after_claim:x", "2:-1", ":1"])
+@pytest.mark.parametrize("value", ["after", "0", "13", "after_claim:0", "after_claim:x", "2:-1", ":1"])
 def test_a_misspelt_point_is_an_error(value: str) -> None:
-    with pytest.raises(ValueError, match="the points are 1 after_freeze, 2 after_claim"):
+    with pytest.raises(ValueError, match="the points are 1 after_begin, 2 after_decision"):
         parse(value)
 
 
-@pytest.mark.parametrize(("armed", "told"), [("after_claim", 0), ("2:3", 2)])
+@pytest.mark.parametrize(("armed", "told"), [("after_claim", 0), ("4:3", 2)])
 def test_the_process_dies_at_the_nth_time(armed: str, told: int) -> None:
     program = (
         "from include.crashpoints import CrashPoint, reach\n"

@@ -145,7 +145,7 @@ def test_crash_points_are_the_codes() -> None:
 
 def test_what_the_auditor_counts_is_documented() -> None:
     shown = [name for cells in rows_of("docs/exactly-once.md", "The auditor") for name in cells[0].split(", ")]
-    assert shown == [name.replace("_", " ") for name in Audit(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0).faults]
+    assert shown == [name.replace("_", " ") for name in Audit(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0).faults]
 
 
 def commands() -> dict[str, set[str]]:

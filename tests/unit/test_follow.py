@@ -12,11 +12,11 @@ import pytest
 
 from include.cli import run_flow
 from include.cli.airflow_api import Airflow
-from include.cli.applying import Applied
 from include.cli.progress import Snapshot
+from include.cli.run_flow import Order
 from include.errors import Unavailable
 
-APPLIED = Applied("acme", "sale", "campaign__acme__sale", 1, True, Path("campaigns_00.py"))
+WANTED = Order("acme", "campaign__acme__sale", Path("campaigns_00.py"), "run", {}, 1)
 
 
 def stub_airflow(*answers: httpx.Response | httpx.TransportError) -> Airflow:
@@ -63,7 +63,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def follow(session: Airflow, limit: float = float("inf")) -> int:
-    return run_flow.follow(session, APPLIED, "run", None, limit)
+    return run_flow.follow(session, WANTED, None, limit)
 
 
 def test_a_run_is_followed_over_an_api_server_and_a_store_that_go_away(

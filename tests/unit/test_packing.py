@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from include.audience.columns import ColumnPlan
-from include.audience.packing import SEPARATOR, YES, Job, Packer
+from include.audience.packing import SEPARATOR, YES, Job, Packer, bound_to
 from include.audience.phones import normalise, normalise_many
 from include.errors import Refused
 from include.messages.bulk import UNSENDABLE, sizes, tidy
@@ -118,7 +118,7 @@ def test_a_batch_says_what_its_rows_say(
         else:
             assert (kind or b"").decode() == want[0]
             assert index == RING.blind_index(str(want[1]))
-            assert unseal(payload or b"").decode().split(SEPARATOR) == want[2]
+            assert unseal(payload or b"", bound_to(number, index or b"")).decode().split(SEPARATOR) == want[2]
             assert said == [None] * 4
 
 

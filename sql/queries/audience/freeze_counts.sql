@@ -3,4 +3,4 @@ SELECT count(*) FILTER (WHERE outcome = 'rejected'),
        count(*) FILTER (WHERE outcome = 'duplicate'),
        count(*) FILTER (WHERE outcome = 'excluded')
 FROM exclusions
-WHERE run_id = %(run)s
+WHERE run_id = %(run)s AND month = %(month)s

@@ -8,7 +8,7 @@ SET frozen_at = now(),
         CROSS JOIN LATERAL (
             SELECT sha256(string_agg(int4send(recipient_no) || phone_index, '' ORDER BY recipient_no)) AS block_hash
             FROM recipients
-            WHERE run_id = %(run)s AND recipient_no BETWEEN block * 10000 AND block * 10000 + 9999
+            WHERE run_id = %(run)s AND month = %(month)s AND recipient_no BETWEEN block * 10000 AND block * 10000 + 9999
         ) blocks
         WHERE block_hash IS NOT NULL
     )

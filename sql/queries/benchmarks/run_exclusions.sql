@@ -1,6 +1,6 @@
 -- One row in ten of the file did not become a recipient: rejected, duplicate or left out.
-INSERT INTO exclusions (tenant_id, row_no, run_id, outcome, reason, field, masked_value)
-SELECT %(tenant)s, %(recipients)s + n, %(run)s,
+INSERT INTO exclusions (tenant_id, row_no, run_id, month, outcome, reason, field, masked_value)
+SELECT %(tenant)s, %(recipients)s + n, %(run)s, %(month)s,
        (ARRAY['rejected', 'rejected', 'rejected', 'duplicate', 'duplicate', 'duplicate', 'excluded', 'excluded'])[kind],
        (ARRAY['empty', 'landline', 'too_short', 'duplicate', 'duplicate', 'duplicate', 'opted_out', 'no_consent'])[kind],
        CASE WHEN kind <= 3 THEN 'phone' END,

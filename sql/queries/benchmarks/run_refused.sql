@@ -4,6 +4,6 @@ WITH refused AS (
     SET state = 'refused', refusal = 'Too many rows are rejected.', columns = '{phone}', rows_read = %(recipients)s
     WHERE run_id = %(run)s
 )
-INSERT INTO exclusions (tenant_id, row_no, run_id, outcome, reason, field, masked_value)
-SELECT %(tenant)s, n, %(run)s, 'rejected', (ARRAY['empty', 'landline', 'too_short'])[n %% 3 + 1], 'phone', '**'
+INSERT INTO exclusions (tenant_id, row_no, run_id, month, outcome, reason, field, masked_value)
+SELECT %(tenant)s, n, %(run)s, %(month)s, 'rejected', (ARRAY['empty', 'landline', 'too_short'])[n %% 3 + 1], 'phone', '**'
 FROM generate_series(5, %(recipients)s, 5) AS n

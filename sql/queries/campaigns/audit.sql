@@ -1,3 +1,3 @@
--- What somebody did to a campaign.
-INSERT INTO audit_log (tenant_id, at, actor, action, object, detail)
-VALUES (%(tenant)s, %(now)s, %(actor)s, %(action)s, %(object)s, %(detail)s::jsonb)
+-- What somebody did to a campaign; the store itself writes when and who.
+INSERT INTO audit_log (tenant_id, action, object, detail)
+VALUES (%(tenant)s, %(action)s, %(object)s, %(detail)s::jsonb)

@@ -3,5 +3,5 @@ WITH thrown AS (
     INSERT INTO kill_switches (tenant_id, reason) VALUES (%(tenant)s, %(reason)s)
     ON CONFLICT (tenant_id) DO UPDATE SET reason = excluded.reason, set_at = now()
 )
-INSERT INTO audit_log (tenant_id, actor, action, object, detail)
-VALUES (%(tenant)s, 'cli', 'kill switch thrown', 'tenant', jsonb_build_object('reason', %(reason)s::text))
+INSERT INTO audit_log (tenant_id, action, object, detail)
+VALUES (%(tenant)s, 'kill switch thrown', 'tenant', jsonb_build_object('reason', %(reason)s::text))

@@ -1,3 +1,3 @@
 -- Keep a version's definition.
-INSERT INTO campaign_versions (campaign_id, version, tenant_id, spec, spec_hash, created_at)
-VALUES (%(campaign)s, %(version)s, %(tenant)s, %(spec)s::jsonb, %(hash)s, %(now)s)
+INSERT INTO campaign_versions (tenant_id, campaign_id, version, spec, spec_hash, content_hash, created_at)
+VALUES (%(tenant)s, %(campaign)s, %(version)s, %(spec)s::jsonb, %(hash)s, %(content_hash)s, %(now)s)

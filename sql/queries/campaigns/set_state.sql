@@ -4,5 +4,5 @@ WITH changed AS (
     WHERE tenant_id = %(tenant)s AND slug = %(slug)s AND state <> %(state)s
     RETURNING tenant_id, dag_id
 )
-INSERT INTO audit_log (tenant_id, actor, action, object, detail)
-SELECT tenant_id, 'cli', 'campaign state changed', dag_id, jsonb_build_object('state', %(state)s::text) FROM changed
+INSERT INTO audit_log (tenant_id, action, object, detail)
+SELECT tenant_id, 'campaign state changed', dag_id, jsonb_build_object('state', %(state)s::text) FROM changed

@@ -8,7 +8,7 @@ SET state = 'accepted',
 FROM (
     SELECT count(*)::integer AS messages
     FROM messages
-    WHERE run_id = %(run)s AND run_at = %(run_at)s AND hop = %(hop)s AND outcome IS NULL
+    WHERE run_id = %(run)s AND month = %(month)s AND hop = %(hop)s AND outcome IS NULL
       AND recipient_no BETWEEN %(first)s AND %(last)s
 ) counted
 WHERE c.run_id = %(run)s AND c.hop = %(hop)s AND c.chunk_no = %(chunk)s AND c.state = 'planned'

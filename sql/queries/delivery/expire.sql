@@ -2,13 +2,13 @@
 WITH expired AS (
     UPDATE messages
     SET outcome = 'expired', finished_at = now()
-    WHERE run_id = %(run)s AND run_at = %(run_at)s AND hop = %(hop)s AND outcome IS NULL
+    WHERE run_id = %(run)s AND month = %(month)s AND hop = %(hop)s AND outcome IS NULL
       AND recipient_no BETWEEN %(first)s AND %(last)s
     RETURNING recipient_no
 ),
 noted AS (
-    INSERT INTO message_events (tenant_id, recipient_no, run_id, run_at, occurred_at, hop, event)
-    SELECT %(tenant)s, recipient_no, %(run)s, %(run_at)s, now(), %(hop)s, 'expired' FROM expired
+    INSERT INTO message_events (tenant_id, recipient_no, run_id, occurred_at, hop, month, event)
+    SELECT %(tenant)s, recipient_no, %(run)s, now(), %(hop)s, %(month)s, 'expired' FROM expired
 ),
 closed AS (
     UPDATE chunks SET state = 'final', final_at = now()

@@ -8,12 +8,12 @@ WITH changed AS (
         finished_at = to_timestamp(r.moment)
     FROM (SELECT DISTINCT ON (recipient_no) recipient_no, code, moment
           FROM receipts WHERE code <> 100 ORDER BY recipient_no, moment) r
-    WHERE m.run_id = %(run)s AND m.run_at = %(run_at)s AND m.hop = %(hop)s AND m.recipient_no = r.recipient_no
+    WHERE m.run_id = %(run)s AND m.month = %(month)s AND m.hop = %(hop)s AND m.recipient_no = r.recipient_no
       AND m.recipient_no BETWEEN %(first)s AND %(last)s AND m.outcome IS NULL
     RETURNING m.recipient_no, m.outcome, m.result_code, m.finished_at
 ),
 noted AS (
-    INSERT INTO message_events (tenant_id, recipient_no, run_id, run_at, occurred_at, hop, result_code, event)
-    SELECT %(tenant)s, recipient_no, %(run)s, %(run_at)s, finished_at, %(hop)s, result_code, outcome FROM changed
+    INSERT INTO message_events (tenant_id, recipient_no, run_id, occurred_at, hop, month, result_code, event)
+    SELECT %(tenant)s, recipient_no, %(run)s, finished_at, %(hop)s, %(month)s, result_code, outcome FROM changed
 )
 SELECT count(*) FROM changed

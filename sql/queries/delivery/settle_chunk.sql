@@ -2,7 +2,7 @@
 WITH still AS (
     SELECT count(*)::integer AS open
     FROM messages
-    WHERE run_id = %(run)s AND run_at = %(run_at)s AND hop = %(hop)s AND outcome IS NULL
+    WHERE run_id = %(run)s AND month = %(month)s AND hop = %(hop)s AND outcome IS NULL
       AND recipient_no BETWEEN %(first)s AND %(last)s
 ),
 seen AS (

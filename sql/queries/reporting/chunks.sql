@@ -7,5 +7,5 @@ SELECT %(tenant)s, %(run)s, hop, chunk_no, line_no,
        coalesce(sum(messages) FILTER (WHERE state = 'expired'), 0)
 FROM tally
 GROUP BY hop, chunk_no, line_no
-ON CONFLICT (run_id, hop, chunk_no) DO UPDATE
+ON CONFLICT (tenant_id, run_id, hop, chunk_no) DO UPDATE
 SET accepted = excluded.accepted, delivered = excluded.delivered, failed = excluded.failed, expired = excluded.expired

@@ -4,4 +4,4 @@ SELECT %(tenant)s, %(run)s, result_code, state, sum(messages)
 FROM tally
 WHERE state IN ('delivered', 'failed')
 GROUP BY result_code, state
-ON CONFLICT (run_id, result_code, state) DO UPDATE SET messages = excluded.messages
+ON CONFLICT (tenant_id, run_id, result_code, state) DO UPDATE SET messages = excluded.messages

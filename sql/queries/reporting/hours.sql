@@ -10,5 +10,5 @@ FROM (
     FROM tally WHERE finished_hour IS NOT NULL AND state IN ('delivered', 'failed')
 ) moved
 GROUP BY hour
-ON CONFLICT (run_id, hour) DO UPDATE
+ON CONFLICT (tenant_id, run_id, hour) DO UPDATE
 SET accepted = excluded.accepted, delivered = excluded.delivered, failed = excluded.failed

@@ -4,5 +4,5 @@ SELECT tenant_id, run_id, line_no, sum(accepted), sum(delivered), sum(failed), s
 FROM report_chunks
 WHERE run_id = %(run)s
 GROUP BY tenant_id, run_id, line_no
-ON CONFLICT (run_id, line_no) DO UPDATE
+ON CONFLICT (tenant_id, run_id, line_no) DO UPDATE
 SET accepted = excluded.accepted, delivered = excluded.delivered, failed = excluded.failed, expired = excluded.expired

@@ -12,7 +12,7 @@ FROM (
     SELECT chunk_no, hop, outcome, result_code, date_bin('1 hour', finished_at, 'epoch') AS finished_hour,
            count(*)::integer AS messages, sum(date_part('epoch', finished_at - %(run_at)s)) AS seconds
     FROM messages
-    WHERE run_id = %(run)s AND run_at = %(run_at)s
+    WHERE run_id = %(run)s AND month = %(month)s
     GROUP BY 1, 2, 3, 4, 5
 ) m
 JOIN chunks c ON c.run_id = %(run)s AND c.hop = m.hop AND c.chunk_no = m.chunk_no

@@ -1,5 +1,5 @@
 -- The run of one Airflow DAG run.
-SELECT run_id, tenant_id, campaign_id, version, spec AS document, dag_id, dag_run_id, test_send, lines, run_at, state,
-       refusal, columns, rows_read, audience_hash, frozen_at
-FROM runs
-WHERE dag_run_id = %(dag_run)s AND campaign_id = %(campaign)s
+SELECT r.run_id, r.tenant_id, r.campaign_id, r.version, v.spec AS document, v.content_hash, r.dag_id, r.dag_run_id,
+       r.test_send, r.lines, r.run_at, r.month, r.state, r.refusal, r.columns, r.rows_read, r.audience_hash, r.frozen_at
+FROM runs r JOIN campaign_versions v USING (tenant_id, campaign_id, version)
+WHERE r.campaign_id = %(campaign)s AND r.dag_run_id = %(dag_run)s
