@@ -132,6 +132,11 @@ class Campaign:
         """The staging table of the run, as SQL."""
         return staging_table(self.run.run_id)
 
+    def tamper(self, statement: str, *values: Any) -> int:
+        """Change the store as nobody of the product can: as the owner of its tables; how many rows."""
+        with self.databases.owner() as owner:
+            return owner.execute(statement.encode(), list(values)).rowcount
+
     def value(self, statement: str, *values: Any) -> Any:
         """The first value of one row of the store."""
         row = self.store.execute(statement, list(values)).fetchone()

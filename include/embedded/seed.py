@@ -34,7 +34,8 @@ def seed(platform_url: str) -> None:
                     ],
                 )
                 connection.execute(
-                    "INSERT INTO line_group_lines (group_slug, line_no, kind) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
+                    "INSERT INTO line_group_lines (group_slug, line_no, kind) VALUES (%s, %s, %s) "
+                    "ON CONFLICT DO NOTHING",
                     [slug, number, kind],
                 )
         connection.execute(

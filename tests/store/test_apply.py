@@ -39,7 +39,8 @@ class Tenant:
             row = platform.execute("SELECT slug FROM tenants WHERE tenant_id = %s", [self.tenant_id]).fetchone()
         assert row is not None
         self.slug = str(row[0])
-        self.store = connect(databases.store_url, self.tenant_id)
+        self.databases = databases
+        self.store = connect(databases.store_url, self.tenant_id, actor="somebody")
 
     def spec(self, slug: str = "spring", title: str = "봄맞이", **more: Any) -> CampaignSpec:
         return CampaignSpec.model_validate(
@@ -111,8 +112,8 @@ def test_who_did_what_is_kept(tenant: Tenant) -> None:
     kept = tenant.store.execute("SELECT actor, action, object, detail ->> 'version' FROM audit_log ORDER BY audit_id")
     dag_id = f"campaign__{tenant.slug}__spring"
     assert kept.fetchall() == [
-        ("cli", "campaign created", dag_id, "1"),
-        ("cli", "campaign changed", dag_id, "2"),
+        ("somebody", "campaign created", dag_id, "1"),
+        ("somebody", "campaign changed", dag_id, "2"),
     ]
 
 
@@ -142,8 +143,8 @@ def test_shards_fill_one_after_the_other(tenant: Tenant) -> None:
     last = loader_shards()[-1]
     for number in range(CAMPAIGNS_A_LOADER):
         applied = tenant.apply(slug=f"n{number}")
-        tenant.store.execute("UPDATE campaigns SET shard = %s WHERE campaign_id = %s", [full, applied.campaign_id])
-    tenant.store.commit()
+        with tenant.databases.owner() as owner:
+            owner.execute("UPDATE campaigns SET shard = %s WHERE campaign_id = %s", [full, applied.campaign_id])
     statement = "SELECT bongsu.free_shard(%s::smallint[], %s)"
     assert tenant.value(statement, [full, last], CAMPAIGNS_A_LOADER) == last
     assert tenant.value(statement, [full], CAMPAIGNS_A_LOADER) is None
@@ -196,11 +197,11 @@ def test_a_stored_definition_that_is_no_longer_valid_keeps_its_last_good_entry(
     applied, other = tenant.apply(), tenant.apply(slug="other")
     compile_manifests(platform, tmp_path)
     good = entry_of(tmp_path, applied)
-    tenant.store.execute(
-        "UPDATE campaign_versions SET spec = jsonb_set(spec, '{purpose}', '\"spam\"') WHERE campaign_id = %s",
-        [applied.campaign_id],
-    )
-    tenant.store.commit()
+    with tenant.databases.owner() as owner:
+        owner.execute(
+            "UPDATE campaign_versions SET spec = jsonb_set(spec, '{purpose}', '\"spam\"') WHERE campaign_id = %s",
+            [applied.campaign_id],
+        )
     try:
         assert compile_manifests(platform, tmp_path) == []
         assert entry_of(tmp_path, applied) == good

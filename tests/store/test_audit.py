@@ -233,11 +233,10 @@ def test_a_chunk_of_which_nobody_is_left(make: Make) -> None:
 @pytest.mark.services
 def test_a_person_who_was_erased_is_excused(make: Make) -> None:
     campaign = finish(make(100))
-    campaign.store.execute(
+    campaign.tamper(
         "UPDATE recipients SET payload_enc = NULL, phone_index = NULL WHERE run_id = %s AND recipient_no IN (3, 4)",
-        [campaign.run.run_id],
+        campaign.run.run_id,
     )
-    campaign.store.commit()
     assert recount(campaign).clean
     assert recount(campaign).agrees_with_certificate
     plant(campaign, "DELETE FROM SMSQ_SEND_1 WHERE app_etc1 = '{run}.0.3'")
@@ -250,11 +249,12 @@ def test_a_changed_audience_is_not_the_certified_one(make: Make) -> None:
     campaign = finish(make(100))
     index = campaign.ring.blind_index("01099990000")
     cipher = campaign.ring.cipher(campaign.run.key)
-    campaign.store.execute(
+    campaign.tamper(
         "UPDATE recipients SET phone_index = %s, payload_enc = %s WHERE run_id = %s AND recipient_no = 3",
-        [index, cipher.seal("01099990000\x1f김철수".encode()), campaign.run.run_id],
+        index,
+        cipher.seal("01099990000\x1f김철수".encode()),
+        campaign.run.run_id,
     )
-    campaign.store.commit()
     done = recount(campaign)
     assert done.wrong_number == 1
     assert done.disagreements == ("audience hash: the certificate's is not that of the run as it is now.",)

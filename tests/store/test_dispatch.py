@@ -70,9 +70,8 @@ def test_a_try_that_died_after_the_line_took_it_is_finished_by_the_next(make: Ma
 def test_a_line_that_took_something_else_than_was_claimed_needs_a_person(make: Make) -> None:
     campaign = ready(make(100))
     campaign.dispatch(1)
-    campaign.store.execute("UPDATE chunks SET state = 'planned' WHERE run_id = %s", [campaign.run.run_id])
-    campaign.store.execute("DELETE FROM messages WHERE run_id = %s AND recipient_no = 1", [campaign.run.run_id])
-    campaign.store.commit()
+    campaign.tamper("UPDATE chunks SET state = 'planned' WHERE run_id = %s", campaign.run.run_id)
+    campaign.tamper("DELETE FROM messages WHERE run_id = %s AND recipient_no = 1", campaign.run.run_id)
     with pytest.raises(HandOverError, match="the line took 100 messages, 99 are claimed"):
         campaign.dispatch(1)
     assert load_chunk(campaign.store, campaign.run, 1).state == "planned"
@@ -164,9 +163,9 @@ def test_a_claim_that_meets_another_is_tried_again(make: Make) -> None:
     with campaign.databases.platform() as other:
         # a try whose lock went with its connection to the line, in the middle of its claim
         other.execute(
-            "INSERT INTO messages (tenant_id, recipient_no, run_id, run_at, chunk_no, hop, kind) "
-            "SELECT tenant_id, recipient_no, run_id, %s, 1, 0, kind FROM recipients WHERE run_id = %s",
-            [run.run_at, run.run_id],
+            "INSERT INTO messages (tenant_id, recipient_no, run_id, chunk_no, hop, month, kind) "
+            "SELECT tenant_id, recipient_no, run_id, 1, 0, month, kind FROM recipients WHERE run_id = %s",
+            [run.run_id],
         )
         timer = threading.Timer(0.5, other.commit)
         timer.start()

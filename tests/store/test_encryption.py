@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from include.audience.packing import SEPARATOR
+from include.audience.packing import SEPARATOR, bound_to
 from include.privacy.cipher import KeyRing, KeyRingError
+from include.reporting.audit import audit
 from include.reporting.books import close
 from tests.store.conftest import Make
 from tests.support import find_clear_numbers, finish_rows, numbers
@@ -33,14 +34,13 @@ def test_the_search_for_readable_numbers_finds_them(make: Make) -> None:
     seal = "INSERT INTO suppressions (tenant_id, phone_index, reason, source) VALUES (%s, %s, 'suppressed', %s)"
     campaign.store.execute(seal, [campaign.tenant_id, b"xx" + number.encode(), "by hand: 010-9123-4567"])
     campaign.store.execute(
-        "INSERT INTO audit_log (tenant_id, actor, action, object, detail) VALUES (%s, 'a', 'b', 'c', %s)",
+        "INSERT INTO audit_log (tenant_id, action, object, detail) VALUES (%s, 'b', 'c', %s)",
         [campaign.tenant_id, json.dumps({"called": "+82 10 9123 4567"})],
     )
     campaign.store.commit()
     found = find_clear_numbers(campaign.databases.owner_url, [number])
     assert found == ["audit_log.detail", "suppressions.phone_index", "suppressions.source"]
-    campaign.store.execute("DELETE FROM suppressions WHERE tenant_id = %s", [campaign.tenant_id])
-    campaign.store.commit()
+    campaign.tamper("DELETE FROM suppressions WHERE tenant_id = %s", campaign.tenant_id)
 
 
 def test_equal_values_have_different_ciphertexts_and_one_index(make: Make) -> None:
@@ -58,8 +58,9 @@ def test_only_what_the_message_uses_is_sealed_cleaned(make: Make) -> None:
     campaign = make(rows, header=header, text="[{{region}}] {{name}}님 {{coupon|없음}}", purpose="informational")
     campaign.import_()
     assert campaign.run.columns == ["phone", "region", "name"]
-    sealed = campaign.value(f"SELECT payload_enc FROM {campaign.staged}")
-    opened = campaign.ring.cipher(campaign.run.key).open(sealed).decode()
+    row = campaign.store.execute(f"SELECT payload_enc, row_no, phone_index FROM {campaign.staged}").fetchone()
+    assert row is not None
+    opened = campaign.ring.cipher(campaign.run.key).open(row[0], bound_to(*row[1:])).decode()
     assert opened.split(SEPARATOR) == ["01011112222", "부산 해운대구", "김  철수 "]
 
 
@@ -83,12 +84,11 @@ def test_a_changed_value_is_noticed_and_nothing_is_sent(make: Make) -> None:
     campaign = make(120)
     campaign.import_()
     campaign.freeze()
-    campaign.store.execute(
+    campaign.tamper(
         "UPDATE recipients SET payload_enc = set_byte(payload_enc, 20, 255 - get_byte(payload_enc, 20)) "
         "WHERE run_id = %s AND recipient_no = 7",
-        [campaign.run.run_id],
+        campaign.run.run_id,
     )
-    campaign.store.commit()
     with pytest.raises(KeyRingError, match="changed or sealed elsewhere"):
         campaign.send_frozen()
     assert campaign.line_rows() == []
@@ -100,12 +100,42 @@ def test_a_value_of_another_run_does_not_open(make: Make) -> None:
         campaign.import_()
         campaign.freeze()
     stolen = one.value("SELECT payload_enc FROM recipients WHERE run_id = %s AND recipient_no = 1", one.run.run_id)
-    other.store.execute(
-        "UPDATE recipients SET payload_enc = %s WHERE run_id = %s AND recipient_no = 1", [stolen, other.run.run_id]
+    other.tamper(
+        "UPDATE recipients SET payload_enc = %s WHERE run_id = %s AND recipient_no = 1", stolen, other.run.run_id
     )
-    other.store.commit()
     with pytest.raises(KeyRingError):
         other.send_frozen()
+
+
+def test_a_row_moved_within_its_run_does_not_open_and_the_auditor_says_so(make: Make) -> None:
+    campaign = make(100)
+    campaign.import_()
+    campaign.freeze()
+    campaign.tamper(
+        "UPDATE recipients r SET payload_enc = (SELECT payload_enc FROM recipients "
+        "WHERE run_id = r.run_id AND recipient_no = 1) WHERE run_id = %s AND recipient_no = 2",
+        campaign.run.run_id,
+    )
+    with pytest.raises(KeyRingError, match="changed or sealed elsewhere"):
+        campaign.send_frozen()
+    assert campaign.line_rows() == []
+    found = audit(campaign.store, campaign.line, campaign.ring, campaign.run)
+    assert (found.altered, found.clean) == (1, False)
+
+
+def test_a_changed_index_does_not_get_a_person_past_the_refusals(make: Make) -> None:
+    campaign = make(100)
+    campaign.import_()
+    campaign.freeze()
+    campaign.tamper(
+        "UPDATE recipients SET phone_index = %s WHERE run_id = %s AND recipient_no = 3",
+        campaign.ring.blind_index("01099998888"),
+        campaign.run.run_id,
+    )
+    with pytest.raises(KeyRingError, match="changed or sealed elsewhere"):
+        campaign.send_frozen()
+    assert campaign.line_rows() == []
+    assert audit(campaign.store, campaign.line, campaign.ring, campaign.run).altered == 1
 
 
 def test_a_wrong_ring_opens_nothing(make: Make, tmp_path: Path) -> None:
@@ -126,11 +156,10 @@ def test_a_person_erased_after_the_freeze_is_withdrawn(make: Make) -> None:
     campaign = make(100)
     campaign.import_()
     campaign.freeze()
-    campaign.store.execute(
+    campaign.tamper(
         "UPDATE recipients SET phone_index = NULL, payload_enc = NULL WHERE run_id = %s AND recipient_no = 3",
-        [campaign.run.run_id],
+        campaign.run.run_id,
     )
-    campaign.store.commit()
     campaign.send_frozen()
     assert len(campaign.line_rows()) == 99
     finish_rows(campaign, 6)

@@ -2,13 +2,14 @@
 
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from psycopg import sql
+from psycopg.errors import RaiseException
 
 from include.settings import ROOT
 from include.store import connect
@@ -17,6 +18,7 @@ from tests.support import Databases
 
 pytestmark = pytest.mark.services
 
+WIDE = ("exclusions", "recipients", "messages", "message_events")
 OBJECTS = """
 SELECT 'relation ' || c.oid::regclass FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
@@ -74,20 +76,30 @@ def partitions(databases: Databases, month: str) -> set[str]:
 
 
 def test_partitions_are_named_by_month_and_made_once(databases: Databases) -> None:
-    moment = datetime(2031, 12, 31, 23, 59, 59, tzinfo=UTC)
+    following = datetime.now(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0) + timedelta(days=93)
+    moment = following.replace(day=1) - timedelta(seconds=1)  # the last second of a month
     with connect(databases.store_url, 1) as store:
         for _ in range(2):
             store.execute("SELECT bongsu.ensure_month(%s)", [moment])
             store.commit()
-    assert partitions(databases, "y2031m12") == {"messages_y2031m12", "message_events_y2031m12"}
-    assert partitions(databases, "y2032m01") == set()
+    named = f"{moment:y%Ym%m}"
+    assert partitions(databases, named) == {f"{table}_{named}" for table in WIDE}
+    assert partitions(databases, f"{following:y%Ym%m}") == set()
     with databases.platform() as platform:
         insert = (
-            "INSERT INTO messages (tenant_id, recipient_no, run_id, run_at, hop, chunk_no, kind) "
+            "INSERT INTO messages (tenant_id, recipient_no, run_id, month, hop, chunk_no, kind) "
             "VALUES (1, 1, -1, %s, 0, 1, 'S')"
         )
-        platform.execute(insert, [moment])
+        platform.execute(insert, [moment.year * 12 + moment.month - 1])
         platform.rollback()
+
+
+def test_no_month_far_from_now_gets_partitions(databases: Databases) -> None:
+    with connect(databases.store_url, 1) as store:
+        for year in (1999, 2099):
+            with pytest.raises(RaiseException, match="is not one of now"):
+                store.execute("SELECT bongsu.ensure_month(%s)", [datetime(year, 1, 1, tzinfo=UTC)])
+            store.rollback()
 
 
 def test_partitions_made_by_many_at_once(databases: Databases) -> None:
@@ -98,7 +110,7 @@ def test_partitions_made_by_many_at_once(databases: Databases) -> None:
             with connect(databases.store_url, 1) as store:
                 ready.wait(10)
                 for month in range(1, 7):
-                    store.execute("SELECT bongsu.ensure_month(%s)", [datetime(2033, month, 15, tzinfo=UTC)])
+                    store.execute("SELECT bongsu.ensure_month(now() - %s * interval '1 month')", [month])
                     store.commit()
         except Exception as error:
             problems.append(error)
@@ -109,7 +121,14 @@ def test_partitions_made_by_many_at_once(databases: Databases) -> None:
     for thread in threads:
         thread.join(30)
     assert problems == []
-    assert len(partitions(databases, "y2033m0[1-6]")) == 12
+    with databases.owner() as owner:
+        before = [
+            f"{moment:y%Ym%m}"
+            for (moment,) in owner.execute(
+                "SELECT (now() - n * interval '1 month') AT TIME ZONE 'UTC' FROM generate_series(1, 6) AS n"
+            )
+        ]
+    assert [len(partitions(databases, named)) for named in before] == [len(WIDE)] * 6
 
 
 def test_what_the_down_files_drop_is_all_there_is(databases: Databases) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import sql
-from psycopg.errors import InsufficientPrivilege, RaiseException
+from psycopg.errors import ForeignKeyViolation, InsufficientPrivilege, RaiseException
 from psycopg.types.json import Json
 
 from include.store import connect
@@ -31,13 +32,26 @@ COLUMNS = """
 SELECT a.attname, t.typname,
        (SELECT pg_get_constraintdef(k.oid) FROM pg_constraint k
         WHERE k.conrelid = a.attrelid AND k.contype = 'c' AND k.conkey = ARRAY[a.attnum] LIMIT 1),
-       (SELECT k.confrelid::regclass::text FROM pg_constraint k
-        WHERE k.conrelid = a.attrelid AND k.contype = 'f' AND k.conkey = ARRAY[a.attnum] LIMIT 1)
+       f.target, f.target_column
 FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+LEFT JOIN LATERAL (
+    -- of a key that carries the tenant, the columns that name the other row
+    SELECT k.confrelid::regclass::text AS target, b.attname AS target_column
+    FROM pg_constraint k
+    CROSS JOIN LATERAL unnest(k.conkey, k.confkey) AS pair (own, theirs)
+    JOIN pg_attribute b ON b.attrelid = k.confrelid AND b.attnum = pair.theirs
+    WHERE k.conrelid = a.attrelid AND k.contype = 'f' AND pair.own = a.attnum AND a.attname <> 'tenant_id'
+    LIMIT 1
+) f ON true
 WHERE a.attrelid = %s::regclass AND a.attnum > 0 AND NOT a.attisdropped
   AND a.attidentity = '' AND (a.attnotnull OR a.attname = 'phone_index') AND NOT a.atthasdef
 ORDER BY a.attnum
 """
+GENERATED = """
+SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND (attidentity <> '' OR attgenerated <> '')
+"""
+WIDE = {"exclusions": False, "recipients": False, "messages": True, "message_events": True}
+"""Tables whose rows name a run without a foreign key, and whether they do so when its audience is frozen."""
 
 
 @dataclass(frozen=True)
@@ -86,27 +100,41 @@ class Rows:
     def values(self, table: str, tenant: int) -> dict[str, Any]:
         self.serial += 1
         found: dict[str, Any] = {}
-        for column, kind, check, reference in self.owner.execute(COLUMNS, [table]).fetchall():
+        for column, kind, check, reference, referred in self.owner.execute(COLUMNS, [table]).fetchall():
             if column == "tenant_id":
                 found[column] = tenant
+            elif column == "dag_id" and table == "campaigns":
+                continue  # the store names it
+            elif column == "month":
+                found[column] = datetime.now(UTC).year * 12 + datetime.now(UTC).month - 1
+            elif column == "line_no" or column == "lines":
+                found[column] = 1 if column == "line_no" else [1]
             elif reference is not None:
-                found[column] = self.existing(reference, tenant)
+                found[column] = self.existing(reference, referred, tenant)
             elif check is not None and (choice := re.search(r"'([a-z_]+)'", check)):
                 found[column] = choice[1]
             else:
                 found[column] = self.value(kind)
         return found
 
-    def existing(self, table: str, tenant: int) -> Any:
-        """The key of a row that can be referred to: a line, or the tenant's own."""
-        if table == "lines":
-            return 1
-        key = {"runs": "run_id", "campaigns": "campaign_id"}[table]
-        query = sql.SQL("SELECT max({}) FROM {} WHERE tenant_id = {}")
-        statement = query.format(sql.Identifier(key), identifier(table), tenant)
+    def existing(self, table: str, column: str, tenant: int) -> Any:
+        """What a row of the tenant's, always the same one, has in a column that can be referred to."""
+        query = sql.SQL("SELECT {} FROM {} WHERE tenant_id = {} ORDER BY ctid LIMIT 1")
+        statement = query.format(sql.Identifier(column), identifier(table), tenant)
         row = self.platform.execute(statement).fetchone()
-        assert row is not None
-        return row[0] if row[0] is not None else self.put(table, tenant)[key]
+        return row[0] if row is not None else self.put(table, tenant)[column]
+
+    def run_for(self, table: str, tenant: int) -> dict[str, Any]:
+        """A run of the tenant's to which a row of the table may be added; its keys as columns of the table."""
+        run = self.put("runs", tenant)
+        frozen = WIDE.get(table, False)
+        with self.platform.transaction():
+            self.platform.execute(
+                "UPDATE runs SET state = %s, frozen_at = CASE WHEN %s THEN now() END WHERE run_id = %s",
+                ["sending" if frozen else "started", frozen, run["run_id"]],
+            )
+        keys = {"run_id": run["run_id"]}
+        return {**keys, "month": run["month"]} if table in WIDE else keys
 
     def value(self, kind: str) -> Any:
         values: dict[str, Any] = {
@@ -137,8 +165,7 @@ class Rows:
 
     def generated(self, table: str) -> set[str]:
         """The columns that nobody may write."""
-        query = "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attidentity <> ''"
-        return {name for (name,) in self.owner.execute(query, [table])}
+        return {name for (name,) in self.owner.execute(GENERATED, [table])}
 
     def of(self, table: str, tenant: int) -> list[Any]:
         query = sql.SQL("SELECT * FROM {} WHERE tenant_id = {}")
@@ -195,10 +222,8 @@ def test_a_tenant_reaches_no_row_of_another(databases: Databases, rows: Rows) ->
                 sql.SQL("UPDATE {} SET {} = {} WHERE tenant_id = {}").format(name, column, mine, other),
                 sql.SQL("DELETE FROM {} WHERE tenant_id = {}").format(name, other),
             ):
-                try:
+                with suppress(InsufficientPrivilege):  # the application has no such right at all
                     assert store.execute(statement).rowcount == 0, table
-                except InsufficientPrivilege:
-                    assert table in ("tenants", "audit_log", "kill_switches", "contact_tags")
                 store.rollback()
             values = {
                 key: Json(value) if isinstance(value, dict) else value
@@ -214,6 +239,136 @@ def test_a_tenant_reaches_no_row_of_another(databases: Databases, rows: Rows) ->
             store.rollback()
             assert rows.of(table, other) == before, table
             assert own["tenant_id"] == mine
+
+
+def referring(databases: Databases, rows: Rows, column: str) -> list[str]:
+    """The tables whose rows name a run, or a campaign."""
+    found = []
+    for table in tenant_tables(databases):
+        if table != column.removesuffix("_id") + "s" and not table.startswith("staging."):
+            names = [name for name, *_ in rows.owner.execute(COLUMNS, [table]).fetchall()]
+            found += [table] if column in names else []
+    return found
+
+
+def test_a_row_names_a_run_of_its_own_tenant_only(databases: Databases, rows: Rows) -> None:
+    mine, other = make_tenant(databases), make_tenant(databases)
+    tables = referring(databases, rows, "run_id")
+    assert {"chunks", "certificates", "run_stages", "report_runs", *WIDE} <= set(tables)
+    with connect(databases.store_url, mine) as store:
+        for table in tables:
+            own = rows.values(table, mine) | rows.run_for(table, mine)
+            theirs = own | rows.run_for(table, other)
+            for column in rows.generated(table):
+                own.pop(column, None)
+            with pytest.raises((InsufficientPrivilege, ForeignKeyViolation)):
+                store.execute(insertion(table, theirs))
+            store.rollback()
+            store.execute(insertion(table, own))  # the same row of a run of its own is taken
+            store.rollback()
+
+
+def test_a_row_names_a_campaign_of_its_own_tenant_only(databases: Databases, rows: Rows) -> None:
+    mine, other = make_tenant(databases), make_tenant(databases)
+    with connect(databases.store_url, mine) as store:
+        for table in ("campaign_versions", "runs"):
+            own = rows.values(table, mine)
+            campaign = rows.put("campaigns", other)["campaign_id"]
+            for foreign in (campaign, 10**15):  # one that is there answers like one that is not
+                with pytest.raises(ForeignKeyViolation):
+                    store.execute(insertion(table, own | {"campaign_id": foreign}))
+                store.rollback()
+            store.execute(insertion(table, own | {"version": own["version"] + (table == "campaign_versions")}))
+            store.rollback()
+
+
+def test_a_run_and_its_chunks_name_lines_of_the_tenant_only(databases: Databases, rows: Rows) -> None:
+    mine = make_tenant(databases, line_group="bulk-1")
+    with connect(databases.store_url, mine) as store:
+        run = rows.values("runs", mine)
+        for lines, test in (([4], False), ([1, 4], False), ([10], False), ([1], True)):
+            with pytest.raises(InsufficientPrivilege):
+                store.execute(insertion("runs", run | {"lines": lines, "test_send": test}))
+            store.rollback()
+        for lines, test in (([1, 2, 3], False), ([11], False), ([10], True)):
+            store.execute(insertion("runs", run | {"lines": lines, "test_send": test}))
+            store.rollback()
+        chunk = rows.values("chunks", mine) | rows.run_for("chunks", mine)
+        with pytest.raises(InsufficientPrivilege):
+            store.execute(insertion("chunks", chunk | {"line_no": 2}))
+        store.rollback()
+        store.execute(insertion("chunks", chunk | {"line_no": 1}))
+        store.rollback()
+
+
+@pytest.mark.parametrize("group", ["auth", "test"])
+def test_a_bulk_tenant_gets_bulk_lines_only(databases: Databases, group: str) -> None:
+    with pytest.raises(ForeignKeyViolation):
+        make_tenant(databases, line_group=group)
+    with databases.platform() as platform, pytest.raises(ForeignKeyViolation):
+        platform.execute("INSERT INTO line_group_lines (group_slug, line_no, kind) VALUES ('bulk-1', 11, 'bulk')")
+
+
+def test_no_tenant_takes_the_dag_id_of_another(databases: Databases, rows: Rows) -> None:
+    mine, other = make_tenant(databases), make_tenant(databases)
+    with databases.platform() as platform:
+        slugs: dict[int, str] = dict(
+            platform.execute("SELECT tenant_id, slug FROM tenants WHERE tenant_id IN (%s, %s)", [mine, other])
+        )
+    with connect(databases.store_url, mine) as store:
+        values = rows.values("campaigns", mine) | {"slug": "sale", "dag_id": f"campaign__{slugs[other]}__sale"}
+        row = store.execute(insertion("campaigns", values) + sql.SQL(" RETURNING dag_id")).fetchone()
+        assert row == (f"campaign__{slugs[mine]}__sale",)
+        store.rollback()
+
+
+@pytest.mark.parametrize(
+    "table",
+    ["certificates", "recipients", "exclusions", "audit_log", "message_events", "campaign_versions", "suppressions"],
+)
+def test_what_was_written_is_not_changed_by_the_application(databases: Databases, rows: Rows, table: str) -> None:
+    mine = make_tenant(databases)
+    rows.put(table, mine)
+    before = rows.of(table, mine)
+    with connect(databases.store_url, mine) as store:
+        for statement in ("DELETE FROM {}", "UPDATE {} SET tenant_id = tenant_id"):
+            with pytest.raises(InsufficientPrivilege):
+                store.execute(sql.SQL(statement).format(identifier(table)))
+            store.rollback()
+    assert rows.of(table, mine) == before
+
+
+def test_a_frozen_audience_stays_as_it_is(make: Make) -> None:
+    campaign = make(5)
+    campaign.import_()
+    campaign.freeze()
+    run = campaign.run.run_id
+    for statement in (
+        "UPDATE runs SET frozen_at = NULL WHERE run_id = %s",
+        "UPDATE runs SET audience_hash = '' WHERE run_id = %s",
+        "UPDATE runs SET columns = '{name,phone}' WHERE run_id = %s",
+    ):
+        with pytest.raises(RaiseException, match="is frozen"):
+            campaign.store.execute(statement.encode(), [run])
+        campaign.store.rollback()
+    with pytest.raises(InsufficientPrivilege):
+        campaign.store.execute(
+            "INSERT INTO recipients (tenant_id, recipient_no, run_id, row_no, month, kind) "
+            "SELECT tenant_id, 6, run_id, 6, month, 'S' FROM runs WHERE run_id = %s",
+            [run],
+        )
+    campaign.store.rollback()
+
+
+def test_when_and_by_whom_an_audit_row_was_written_is_the_stores_to_say(databases: Databases) -> None:
+    mine = make_tenant(databases)
+    with connect(databases.store_url, mine, actor="kim") as store:
+        row = store.execute(
+            "INSERT INTO audit_log (tenant_id, at, role, actor, action, object) "
+            "VALUES (%s, '2020-01-01', 'root', 'lee', 'a', 'b') RETURNING now() - at < '1 minute', role, actor",
+            [mine],
+        ).fetchone()
+        assert row == (True, "bongsu_app", "kim")
 
 
 def test_without_a_tenant_nothing_is_seen(databases: Databases, rows: Rows) -> None:
@@ -331,6 +486,18 @@ def test_a_staging_table_is_never_committed_without_protection(make: Make, datab
     campaign.store.commit()
     assert [t.name for t in tables(databases) if t.owned and not (t.enabled and t.forced)] == []
     assert campaign.staged in {table.name for table in tables(databases)}
+
+
+def test_a_staging_table_is_protected_however_its_maker_orders_constraints(make: Make, databases: Databases) -> None:
+    campaign, other = make(5), make(5)
+    with campaign.store.transaction():
+        campaign.store.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        campaign.store.execute("SELECT bongsu.open_staging(%s)", [campaign.run.run_id])
+        campaign.store.execute(
+            f"INSERT INTO {campaign.staged} (tenant_id, row_no, blanks) VALUES ({campaign.tenant_id}, 1, 0)"
+        )
+    assert campaign.value(f"SELECT count(*) FROM {campaign.staged}") == 1
+    assert other.value(f"SELECT count(*) FROM {campaign.staged}") == 0
 
 
 def test_a_frozen_audience_is_not_staged_again(make: Make) -> None:

@@ -24,7 +24,7 @@ SELECT r.run_id, c.slug, c.title, r.state, r.refusal, r.test_send,
                  WHERE p.tenant_id = r.tenant_id AND p.run_id = r.run_id), '{}') AS lines,
        r.run_at::text AS started_at, r.finished_at::text AS finished_at
 FROM runs r
-JOIN campaigns c USING (campaign_id)
+JOIN campaigns c USING (tenant_id, campaign_id)
 LEFT JOIN report_runs t USING (tenant_id, run_id)
 LEFT JOIN LATERAL (
     SELECT closed FROM certificates WHERE tenant_id = r.tenant_id AND run_id = r.run_id
