@@ -5,13 +5,14 @@ always on: the same stages, for the people of the campaign's test file, over the
 ``test``, and no campaign's report asset hears of it.
 """
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from airflow.sdk import DAG, Context, Param
+from airflow.sdk import DAG, Context, Param, get_parsing_context
 
-from include.campaigns.manifest import Entry, read_all
+from include.campaigns.manifest import BrokenManifest, Entry, read_manifest
 from include.errors import RunOver
 from include.settings import settings
 from include.taxonomy_codes import RETRIES
@@ -39,7 +40,7 @@ class TestSendGuardOperator(GuardOperator):
         super().__init__(tenant_id=None, campaign_id=None, test_send=True, **kwargs)
 
     def _decide(self, context: Context) -> dict[str, int]:
-        entry = find_campaign(read_all(settings().manifests), str(context["params"]["campaign"]))
+        entry = find_campaign(_known(settings().manifests), str(context["params"]["campaign"]))
         self.tenant_id, self.campaign_id = entry.tenant_id, entry.campaign_id
         return super()._decide(context)
 
@@ -59,9 +60,13 @@ def find_campaign(entries: list[Entry], name: str) -> Entry:
     raise RunOver(f"Nothing is sent. There is no campaign {wanted!r}; write tenant/slug, such as acme/spring-sale.")
 
 
-def build_test_send_dag(manifests: Path) -> DAG:
-    """The DAG; the campaigns that its form proposes are those of the manifests."""
-    entries = read_all(manifests)
+def build_test_send_dag() -> dict[str, DAG]:
+    """The DAG by its id, unless Airflow is about to run a task of another one; its form proposes the campaigns of the
+    manifests that can be read.
+    """
+    if get_parsing_context().dag_id not in (None, DAG_ID):
+        return {}
+    entries = _known(settings().manifests)
     names = sorted(f"{entry.tenant}/{entry.slug}" for entry in entries)
     with DAG(
         dag_id=DAG_ID,
@@ -89,4 +94,14 @@ def build_test_send_dag(manifests: Path) -> DAG:
         guard = TestSendGuardOperator(task_id="guard", doc_md=TASK_DOCS["guard"])
         lines = [entries[0].test_line] if entries else [TEST_LINE]
         stages(guard, tenant_id=TENANT_ID, lines=lines, outlet=TEST_REPORTS)
-    return dag
+    return {DAG_ID: dag}
+
+
+def _known(folder: Path) -> list[Entry]:
+    """The campaigns of every manifest that is whole: a broken one is shown by its own loader, and harms no test send.
+    """
+    found: list[Entry] = []
+    for path in sorted(folder.glob("campaigns_*.json")):
+        with suppress(BrokenManifest):
+            found += read_manifest(path)
+    return found

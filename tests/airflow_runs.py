@@ -126,6 +126,15 @@ class Started:
             body |= {"dag_run_id": self.dag_run_id, "task_ids": list(task_ids), "reset_dag_runs": True}
         assert self.airflow.api.call("POST", path, json=body) is not None
 
+    def note(self) -> str | None:
+        """The note on Airflow's run."""
+        answer = self.airflow.api.call("GET", self.path)
+        return str(answer["note"]) if answer["note"] else None
+
+    def log(self, task: Task) -> list[str]:
+        """All of a task's log."""
+        return self.airflow.api.log(self.dag_id, self.dag_run_id, task, 10_000)
+
     def handed(self) -> Handed:
         """What the carrier was given."""
         return self.airflow.handed(self.run_id)
@@ -135,7 +144,8 @@ class Started:
         with self.airflow.store() as store:
             found = store.execute(
                 "SELECT to_jsonb(r), to_jsonb(t), to_jsonb(c) FROM runs r LEFT JOIN report_runs t USING (run_id) "
-                "LEFT JOIN certificates c USING (run_id) WHERE dag_run_id = %s",
+                "LEFT JOIN certificates c ON c.run_id = r.run_id "
+                "WHERE dag_run_id = %s ORDER BY certificate_id DESC NULLS LAST LIMIT 1",
                 [self.dag_run_id],
             ).fetchone()
         assert found is not None, f"the store has no run {self.dag_run_id}"

@@ -1,6 +1,8 @@
-"""The form of test sends: one Airflow DAG for all campaigns."""
+"""The form of test sends: one Airflow DAG for all campaigns.
 
-from include.settings import settings
+Airflow only looks into files that hold both its name and the word dag.
+"""
+
 from operators.test_send_dag import build_test_send_dag
 
-dag = build_test_send_dag(settings().manifests)
+globals().update(build_test_send_dag())

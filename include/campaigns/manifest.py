@@ -105,15 +105,6 @@ def read_manifest(path: Path) -> list[Entry]:
     return [Entry(**entry) for entry in entries]
 
 
-def read_all(folder: Path) -> list[Entry]:
-    """The campaigns of all loaders, sorted by tenant and slug.
-
-    :raises BrokenManifest: one of the manifests is broken.
-    """
-    found = [entry for path in sorted(folder.glob("campaigns_*.json")) for entry in read_manifest(path)]
-    return sorted(found, key=lambda entry: (entry.tenant, entry.slug))
-
-
 def read_errors(folder: Path) -> list[DefinitionError]:
     """The definitions that could not be used at the last compile.
 

@@ -86,7 +86,14 @@ def test_it_has_the_stages_in_order_and_no_other_arrow(dag: DAG) -> None:
     assert list(dag.task_ids) == STAGES
     following = [*STAGES[1:], None]
     for task, after in zip(STAGES, following, strict=True):
-        assert dag.get_task(task).downstream_task_ids == ({after} if after else set())
+        further = {"collect_receipts", "aggregate_results"} if task == "chunk_recipients" else set()
+        assert dag.get_task(task).downstream_task_ids == ({after} if after else set()) | further
+
+
+def test_receipts_and_books_come_also_when_a_chunk_has_failed_for_good(dag: DAG) -> None:
+    rules = {task.task_id: task.trigger_rule for task in dag.tasks}
+    after_all = {"collect_receipts": "all_done_min_one_success", "aggregate_results": "all_done_min_one_success"}
+    assert rules == dict.fromkeys(STAGES, "all_success") | after_all
 
 
 def test_every_task_has_retries_priority_and_a_pool(dag: DAG, entry: Entry) -> None:
@@ -115,7 +122,7 @@ def test_the_report_is_an_asset(dag: DAG, entry: Entry) -> None:
 
 
 def test_every_field_of_the_trigger_form_is_explained(dag: DAG) -> None:
-    assert list(dag.params) == ["test_send", "override_quiet_hours", "override_reason", "allow_backfill"]
+    assert list(dag.params) == ["override_quiet_hours", "override_reason", "allow_backfill", "allow_overlap"]
     for name in dag.params:
         param = dag.params.get_param(name)
         assert param.description, name

@@ -78,9 +78,9 @@ def test_creating_and_unpausing_after_the_time_sends_nothing(
     # Airflow makes the missed runs of the old ones at once: the proof that it had the time to surprise us.
     for one in slept:
         for run in until(f"the missed run of {one.slug}", partial(airflow.runs_of, one.dag_id), 60):
-            run.wait()
-            assert {task.task_id: task.state for task in run.tasks()}["guard"] == "skipped"
-            assert {task.state for task in run.tasks()} == {"skipped"}
+            run.wait("failed")
+            assert {task.task_id: task.state for task in run.tasks()}["guard"] == "failed"
+            assert {task.state for task in run.tasks()} == {"failed", "upstream_failed"}
             row = run.row()
             assert row["state"] == "refused"
             assert row["refusal"].startswith("misfire: The run was due ")

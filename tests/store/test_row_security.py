@@ -312,13 +312,13 @@ def test_a_bulk_tenant_gets_bulk_lines_only(databases: Databases, group: str) ->
 def test_no_tenant_takes_the_dag_id_of_another(databases: Databases, rows: Rows) -> None:
     mine, other = make_tenant(databases), make_tenant(databases)
     with databases.platform() as platform:
-        slugs: dict[int, str] = dict(
-            platform.execute("SELECT tenant_id, slug FROM tenants WHERE tenant_id IN (%s, %s)", [mine, other])
-        )
+        named = "SELECT 'campaign__' || slug || '__sale' FROM tenants WHERE tenant_id = %s"
+        own, theirs = (platform.execute(named, [tenant]).fetchone() for tenant in (mine, other))
+        assert theirs is not None
     with connect(databases.store_url, mine) as store:
-        values = rows.values("campaigns", mine) | {"slug": "sale", "dag_id": f"campaign__{slugs[other]}__sale"}
-        row = store.execute(insertion("campaigns", values) + sql.SQL(" RETURNING dag_id")).fetchone()
-        assert row == (f"campaign__{slugs[mine]}__sale",)
+        values = rows.values("campaigns", mine) | {"slug": "sale", "dag_id": theirs[0]}
+        given = store.execute(insertion("campaigns", values) + sql.SQL(" RETURNING dag_id")).fetchone()
+        assert given == own
         store.rollback()
 
 
