@@ -65,7 +65,9 @@ class AggregateResultsOperator(StageOperator):
 
 
 def _end_without_success(run: "Run", totals: "Totals") -> None:
-    if run.state in ("cancelling", "cancelled"):
+    from include.campaigns.runs import CANCELLED
+
+    if run.state in CANCELLED:
         raise RunOver(
             f"Run {run.run_id} was cancelled: {run.refusal}. {totals.accepted:,} messages had left, "
             f"{totals.cancelled:,} were taken back; its books are closed."

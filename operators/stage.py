@@ -10,7 +10,7 @@ from airflow.sdk import BaseOperator, Context
 
 from hooks.campaign_store import CampaignStoreHook
 from hooks.sms_line import SmsLineHook
-from include.errors import Refused, RunOver
+from include.errors import Refused
 from include.settings import settings
 from operators.retries import explained
 
@@ -86,9 +86,7 @@ class StageOperator(BaseOperator):
         from include.campaigns import runs
 
         with self.store_hook.get_conn(int(self.tenant_id)) as store:
-            run = runs.load_going(store, int(self.run_id))
-            if run.state in ("cancelling", "cancelled") and not self.closes:
-                raise RunOver(f"Run {run.run_id} was cancelled: {run.refusal}.")
+            run = runs.load_going(store, int(self.run_id), closes=self.closes)
             try:
                 yield store, run
             except Refused as refusal:

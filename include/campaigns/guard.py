@@ -128,14 +128,14 @@ def end_of_quiet_hours(moment: datetime, hours: str) -> datetime:
 class HoldFacts:
     """What can hold the next chunk of a run that went back, as it is at this moment.
 
-    :param run_state: the run's state.
+    :param is_cancelled: a person has cancelled the run.
     :param night_reason: why a person lets the run hand over in quiet hours, or ``None``.
 
     The others are those of :class:`GuardFacts`.
     """
 
     now: datetime
-    run_state: str
+    is_cancelled: bool
     state: str
     purpose: str
     timezone: str
@@ -164,7 +164,7 @@ class Hold:
 
 def decide_hold(facts: HoldFacts) -> Hold | None:
     """What holds the next chunk back, if anything does. A cancelled run is not held: its chunks are to say so."""
-    if facts.run_state in ("cancelling", "cancelled"):
+    if facts.is_cancelled:
         return None
     if facts.kill_switch is not None:
         return Hold("kill_switch", f"All sending of the tenant is stopped: {facts.kill_switch}.")

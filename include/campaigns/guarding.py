@@ -67,7 +67,14 @@ def ask_for_hold(store: psycopg.Connection, run_id: int) -> Hold | None:
         raise runs.UnknownRun(f"Run {run_id} is not in the store of this tenant.")
     spec = CampaignSpec.model_validate(row.pop("spec"))
     valid_until = aware(spec.schedule.valid_until, spec.schedule.timezone or row["timezone"])
-    facts = HoldFacts(**row, purpose=spec.purpose, quiet_hours=settings().quiet_hours, valid_until=valid_until)
+    is_cancelled = row.pop("run_state") in runs.CANCELLED
+    facts = HoldFacts(
+        **row,
+        is_cancelled=is_cancelled,
+        purpose=spec.purpose,
+        quiet_hours=settings().quiet_hours,
+        valid_until=valid_until,
+    )
     return decide_hold(facts)
 
 
@@ -105,7 +112,7 @@ def _guard_facts(store: psycopg.Connection, run: Run, asked: Asked) -> tuple[str
 def _decision(run: Run, state: str, facts: GuardFacts) -> Go | Stop:
     if state in DECIDABLE:
         return decide(facts)
-    if state in ("cancelling", "cancelled"):
+    if state in runs.CANCELLED:
         return Stop("cancelled", f"Run {run.run_id} was cancelled. Start a new run if it should go out after all.")
     return Go("The run went before; it goes on.")
 

@@ -18,8 +18,11 @@ from psycopg.rows import class_row, dict_row
 
 from include.campaigns.spec import CampaignSpec
 from include.crashpoints import CrashPoint, reach
-from include.errors import BongsuError, Refused
+from include.errors import BongsuError, Refused, RunOver
 from include.queries import query
+
+CANCELLED = ("cancelling", "cancelled")
+"""States of a run that a person has cancelled: ``cancelling`` until nothing of it waits for a result."""
 
 
 class UnknownRun(BongsuError):
@@ -136,13 +139,17 @@ def load(store: psycopg.Connection, run_id: int) -> Run:
     return run
 
 
-def load_going(store: psycopg.Connection, run_id: int) -> Run:
+def load_going(store: psycopg.Connection, run_id: int, *, closes: bool = False) -> Run:
     """Read a run that a stage is to work for.
 
+    :param closes: the stage has work to do for a run that was cancelled, too: it takes back, settles or counts.
     :raises UnknownRun: there is none of that number for this tenant.
     :raises Refused: the guard or the gate has refused it, and nobody has asked the guard again.
+    :raises RunOver: it was cancelled, and the stage does not close it.
     """
     run = load(store, run_id)
+    if run.state in CANCELLED and not closes:
+        raise RunOver(f"Run {run_id} was cancelled: {run.refusal}.")
     if run.state in ("deciding", "refused"):
         said = f": {run.refusal.split(': ', 1)[-1]}" if run.refusal else "."
         raise Refused(f"Run {run_id} may not go{said} Start a new run, or clear the guard and all after it.")

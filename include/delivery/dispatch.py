@@ -93,7 +93,7 @@ def dispatch_chunk(
         handed_over = line.marker(chunk)
         already = handed_over is not None
         if handed_over is None:
-            if runs.load(store, run.run_id).state in ("cancelling", "cancelled"):
+            if runs.load(store, run.run_id).state in runs.CANCELLED:
                 return Dispatched(0, chunk.withdrawn, False, _take_back(store, run, chunk))
             _wait_for_no_hold(store, chunk)
             withdrawn = _claim(store, run, chunk)

@@ -56,7 +56,7 @@ def cancel(
     store.execute(query("runs/cancel"), {"run": run_id, "reason": reason})
     store.commit()
     run = runs.load(store, run_id)
-    if run.state not in ("cancelling", "cancelled"):
+    if run.state not in runs.CANCELLED:
         raise Refused(f"Run {run_id} is {run.state}. There is nothing to cancel.")
     run = _take_back(store, line, ring, run)
     waiting = _settle(store, line, run, wait_seconds)

@@ -20,7 +20,7 @@ from psycopg.rows import class_row
 
 from include.audience.packing import SEPARATOR, bound_to
 from include.campaigns.definition import content_hash
-from include.campaigns.runs import Run
+from include.campaigns.runs import CANCELLED, Run
 from include.errors import HandOverError
 from include.messages.plan import MessagePlan, Problem
 from include.privacy.cipher import INDEX_BYTES, KeyRing, NotSealedHere
@@ -152,7 +152,7 @@ def audit(
             "tenant": run.tenant_id,
             "advertising": spec.purpose == "advertising",
             "recorded": spec.purpose == "advertising" and spec.audience.consent == "recorded",
-            "cancelled": run.state in ("cancelling", "cancelled"),
+            "cancelled": run.state in CANCELLED,
             "channel": spec.message.channel,
             "lines": run.lines,
             "finished": finished,

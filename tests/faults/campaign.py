@@ -1,7 +1,7 @@
 """The small campaign of a schedule, in the store of a worker: a tenant of its own, so that schedules never meet."""
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from include.campaigns.spec import CampaignSpec
 from include.privacy.cipher import KeyRing
@@ -53,7 +53,8 @@ def new_campaign(servers: Servers, plan: Plan) -> Place:
         campaign,
         spec.dag_id,
         f"manual__{slug}",
-        run_after=datetime.now(UTC),
+        run_after=datetime.now(UTC) - (timedelta(0) if plan.due == "manual" else timedelta(hours=2)),
+        run_type={"manual": "manual", "late": "scheduled", "backfill": "backfill"}[plan.due],
     )
 
 

@@ -15,6 +15,8 @@ TASKS = (
     "aggregate_results",
 )
 POINTS = {
+    CrashPoint.after_begin: "guard",
+    CrashPoint.after_decision: "guard",
     CrashPoint.after_freeze: "dedupe_targets",
     CrashPoint.after_claim: "dispatch",
     CrashPoint.inside_line_transaction: "dispatch",
@@ -47,7 +49,12 @@ WEIGHTS = {
     "agent restarted": 4,
     "month": 5,
     "restart": 3,
+    "halt": 5,
+    "cancel": 5,
 }
+ONCE = ("month", "clock", "restart", "halt", "cancel")
+DUE = {"manual": 88, "late": 6, "backfill": 6}
+"""What is asked of the guard: a run that a person starts now, or one whose time has passed, which must not go."""
 STORE_FULL = {
     "staging": "import_targets",
     "recipients": "dedupe_targets",
@@ -94,6 +101,8 @@ class Plan:
     """The chunks as the scheduler happens to start them."""
     parallel: int
     faults: list[Fault]
+    due: str
+    """One of :data:`DUE`."""
     clears: list[Fault]
     """Tasks that somebody clears: ``task`` when the one in ``what`` has ended."""
     refusals: list[Fault] = field(default_factory=list)
@@ -101,7 +110,7 @@ class Plan:
 
     def lines(self) -> list[str]:
         """The plan for people."""
-        head = f"{len(self.rows)} rows, {self.chunks} chunks of {self.chunk_size}, {self.parallel} at once"
+        head = f"{self.due}, {len(self.rows)} rows, {self.chunks} chunks of {self.chunk_size}, {self.parallel} at once"
         clears = [f"clear {one.task}{f'[{one.chunk}]' if one.chunk else ''} after {one.what}" for one in self.clears]
         refusals = [f"{one.number} refuse after a try of {one.task}[{one.chunk}]" for one in self.refusals]
         return [head, *map(str, self.faults), *clears, *refusals]
@@ -116,10 +125,14 @@ def plan_of(seed: int) -> Plan:
     choose.shuffle(rows)
     chunks = choose.choice((3, 4, 5, 5, 6, 6, 7, 8))
     size = -(-people // chunks)
+    due = choose.choices(list(DUE), list(DUE.values()))[0]
     faults = [_fault(choose, chunks, people) for _ in range(choose.randint(1, 5))]
-    # One month turns over, one clock is wrong, one server at a time goes down.
+    if due != "manual":  # a guard that is killed between its steps is what a late run needs to slip through
+        point = choose.choice((CrashPoint.after_begin, CrashPoint.after_decision))
+        faults[0] = Fault("crash", "guard", 0, point.value)
+    # One month turns over, one clock is wrong, one server at a time goes down, a run is halted and cancelled once.
     seen: set[str] = set()
-    faults = [one for one in faults if one.kind not in ("month", "clock", "restart") or not _again(seen, one.kind)]
+    faults = [one for one in faults if one.kind not in ONCE or not _again(seen, one.kind)]
     order = choose.sample(range(1, chunks + 1), chunks)
     for slow in (one.chunk for one in faults if one.kind == "slow writer"):
         order = [slow, slow + 3, *(number for number in order if number not in (slow, slow + 3))]
@@ -137,6 +150,7 @@ def plan_of(seed: int) -> Plan:
         order=order,
         parallel=choose.choice((2, 3, 4, 6)),
         faults=faults,
+        due=due,
         clears=clears,
         refusals=refusals,
     )
@@ -189,6 +203,11 @@ def _fault(choose: random.Random, chunks: int, people: int) -> Fault:
     if kind == "store full":
         table = choose.choice(list(STORE_FULL))
         return Fault(kind, STORE_FULL[table], 0, table)
+    if kind == "halt":  # for so many hundredths of a second
+        return Fault(kind, "dispatch", 0, number=choose.randint(5, 30), seconds=soon)
+    if kind == "cancel":
+        where = choose.choice(("import_targets", "dedupe_targets", "dispatch", "dispatch", "collect_receipts"))
+        return Fault(kind, where, 0, seconds=soon)
     if kind == "clock":
         return Fault(kind, number=choose.choice((-1, 1)))
     if kind == "late receipts":

@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 
 from include.audience import freeze as freezing
+from include.campaigns import runs
 from include.campaigns.runs import Run
 from include.delivery import dispatch
 from include.delivery import line as line_room
@@ -78,6 +79,21 @@ def no_freeze() -> None:
     tries.freeze = freeze  # type: ignore[attr-defined]
 
 
+def no_deciding() -> None:
+    """A run is born started: whoever finds it takes it for one that was let go."""
+    born = query("runs/begin")
+    columns, values = "lines, run_at)", "l.numbers, %(run_at)s"
+    assert columns in born
+    assert values in born
+    begin = born.replace(columns, "lines, run_at, state)").replace(values, f"{values}, 'started'")
+    runs.query = _queries({"runs/begin": begin})  # type: ignore[attr-defined]
+
+
+def no_hold() -> None:
+    """Nobody asks before a chunk whether it may leave."""
+    dispatch.ask_for_hold = lambda store, run_id: None  # type: ignore[attr-defined]
+
+
 UNLOCKED = {
     "freeze": (
         "ALTER TABLE runs DISABLE TRIGGER runs_keep_frozen",
@@ -92,4 +108,6 @@ REMOVALS: dict[str, Callable[[], None]] = {
     "lock": no_lock,
     "claim": no_claim,
     "freeze": no_freeze,
+    "deciding": no_deciding,
+    "hold": no_hold,
 }

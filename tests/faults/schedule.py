@@ -44,6 +44,10 @@ class Stuck(Exception):
     """The run does not go on by itself."""
 
 
+class Over(Exception):
+    """The run has ended before its last task: it was refused, or cancelled."""
+
+
 class Schedule:
     """One plan on a worker's servers.
 
@@ -64,6 +68,10 @@ class Schedule:
         self._days_off = next((one.number for one in plan.faults if one.kind == "clock"), 0)
         self._impatient = any("held" in one.kind for one in plan.faults)
         self._thaw: float | None = None
+        self._lift: float | None = None
+        self._halted: tuple[set[int], set[int]] = (set(), set())
+        self._cancelled = False
+        self._after_halt: set[int] = set()
         for statement in UNLOCKED.get(without, ()):
             servers.admin(statement)
         self.place = new_campaign(servers, plan)
@@ -75,14 +83,26 @@ class Schedule:
         try:
             if any(one.kind == "month" for one in self.plan.faults):
                 self._carrier.set_clock(_end_of_last_month())
-            self._all_tasks()
+            with suppress(Over):
+                self._all_tasks()
+            if self._cancelled:
+                self._stage("cancel")
         except Stuck as stuck:
             result.problems.append(str(stuck))
         finally:
             self._tidy()
-        judge(result, self.place, self._servers, self._carrier, sent_before)
+        if self._after_halt:
+            result.problems.append(f"handed over under the kill switch: chunks {sorted(self._after_halt)}")
+        result.after_refusal += len(self._after_halt)
+        judge(result, self.place, self._servers, self._carrier, sent_before, self._expected())
         result.hits, result.tries, result.seconds = dict(self._hits), self._tries, time.monotonic() - began
         return result
+
+    def _expected(self) -> str:
+        """The state in which the run has to be."""
+        if self.plan.due != "manual":
+            return "refused"
+        return "cancelled" if self._cancelled else "finished"
 
     # ---- Airflow
 
@@ -120,8 +140,14 @@ class Schedule:
                 self._start(task, chunk, used[chunk])
             self._turn(task in AGENTS_WORK)
             for ended, outcome in self._ended():
-                if outcome.ok:
+                if outcome.ok or outcome.refused:
                     self._remember(task, outcome)
+                elif outcome.over:
+                    raise Over
+                elif outcome.held:
+                    self._hits["held"] += 1
+                    used[ended.chunk] -= 1
+                    waiting.append(ended.chunk)
                 elif outcome.final:
                     raise Stuck(f"{task}[{ended.chunk}] is not tried again: {outcome.text}")
                 elif outcome.waiting:
@@ -173,7 +199,7 @@ class Schedule:
                 self._hits[f"crash {one.armed}" if one.armed else "killed tries"] += 1
             if one in self._twins:
                 self._twins.remove(one)
-                if outcome.final:
+                if outcome.final and one.task != "cancel":
                     raise Stuck(f"{one.task}[{one.chunk}], the other of two at once: {outcome.text}")
             else:
                 self._running.remove(one)
@@ -183,6 +209,11 @@ class Schedule:
     def _remember(self, task: str, outcome: Outcome) -> None:
         if task == "guard":
             self.place = replace(self.place, run_id=int(outcome.value))
+            if outcome.refused:
+                self._hits["refused"] += 1
+                raise Over
+        elif task == "cancel":
+            self._cancelled = bool(outcome.value)
         elif task == "chunk_recipients":
             there = list(outcome.value)
             self._chunks = [number for number in self.plan.order if number in there]
@@ -262,7 +293,31 @@ class Schedule:
             self._carrier.restart()
         elif fault.kind == "month":
             self._carrier.set_clock(None)
+        elif fault.kind == "halt":
+            self._servers.admin(
+                "INSERT INTO kill_switches (tenant_id, reason) VALUES (%s, 'complaint')", [self.place.tenant_id]
+            )
+            # only a chunk that was asked about before may still leave
+            self._halted = (self._markers(), {one.chunk for one in [*self._running, *self._twins]})
+            self._lift = time.monotonic() + fault.number / 100
+        elif fault.kind == "cancel":
+            self._cancelled = True
+            self._twins.append(tries.start(self.place, "cancel", 0, Arms(without=self._without)))
         self._hits[f"{fault.kind} {fault.what}".strip()] += 1
+
+    def _markers(self) -> set[int]:
+        """The chunks that their lines have taken."""
+        with self._servers.root() as cursor:
+            run = self.place.run_id
+            cursor.execute("SELECT chunk_no FROM smsline.BONGSU_HANDOVER WHERE run_id = %s", (run,))
+            return {int(number) for (number,) in cursor.fetchall()}
+
+    def _lift_halt(self) -> None:
+        """Let the run go on; what left meanwhile, and had no leave, is remembered."""
+        self._lift = None
+        before, asked_before = self._halted
+        self._after_halt |= self._markers() - before - asked_before
+        self._servers.admin("DELETE FROM kill_switches WHERE tenant_id = %s", [self.place.tenant_id])
 
     def _kill_connection(self) -> bool:
         with self._servers.root() as cursor:
@@ -308,6 +363,8 @@ class Schedule:
         if self._thaw is not None and time.monotonic() > self._thaw:
             self._thaw = None
             self._carrier.freeze(False)
+        if self._lift is not None and time.monotonic() > self._lift:
+            self._lift_halt()
         if agents:
             self._carrier.turn()
         time.sleep(PAUSE)

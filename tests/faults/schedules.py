@@ -120,6 +120,7 @@ class Tally:
     twice: int = 0
     missing: int = 0
     open_books: int = 0
+    after_refusal: int = 0
     tries: int = 0
     hits: Counter[str] = field(default_factory=Counter)
     wrong: list[Result] = field(default_factory=list)
@@ -130,15 +131,17 @@ class Tally:
         self.twice += result.twice
         self.missing += result.missing
         self.open_books += result.open_books
+        self.after_refusal += result.after_refusal
         self.tries += result.tries
         self.hits.update(result.hits)
-        bad = bool(result.twice or result.missing or result.open_books or result.problems)
+        bad = bool(result.twice or result.missing or result.open_books or result.after_refusal or result.problems)
         if bad:
             self.wrong.append(result)
         return bad
 
     def __str__(self) -> str:
-        return f"{self.schedules} schedules, {self.twice} twice, {self.missing} missing, {self.open_books} open books"
+        counts = f"{self.twice} twice, {self.missing} missing, {self.open_books} open books"
+        return f"{self.schedules} schedules, {counts}, {self.after_refusal} sent after a refusal"
 
 
 def explain(result: Result) -> str:
@@ -154,7 +157,7 @@ def explain(result: Result) -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """``N [SEED]``; 0 when nothing was sent twice, nobody is missing and all books are closed."""
+    """``N [SEED]``; 0 when nothing was sent twice or after a refusal, nobody is missing, all books are closed."""
     count = int(arguments[0]) if arguments else 1_000
     first = int(arguments[1]) if len(arguments) > 1 else time.time_ns() // 1_000 % SEEDS
     began, tally = time.monotonic(), Tally()

@@ -25,9 +25,11 @@ def test_fifty_schedules_end_well(crew: Crew) -> None:
     for result in crew.run(range(SEED, SEED + SCHEDULES)):
         tally.add(result)
     assert not tally.wrong, "\n".join(map(explain, tally.wrong))
-    assert str(tally) == "50 schedules, 0 twice, 0 missing, 0 open books"
+    assert str(tally) == "50 schedules, 0 twice, 0 missing, 0 open books, 0 sent after a refusal"
     assert sum(number for name, number in tally.hits.items() if name.startswith("crash ")) >= 10
     assert tally.hits["failed tries"] >= 30
+    for name in ("refused", "halt", "cancel"):
+        assert tally.hits[name], name
 
 
 @pytest.mark.parametrize("safeguard", REMOVALS)
@@ -37,7 +39,7 @@ def test_without_one_safeguard_it_is_found(crew: Crew, safeguard: str) -> None:
         if tally.add(result):
             break
     assert tally.wrong, f"{ENOUGH} schedules without the {safeguard} found nothing"
-    assert tally.twice or tally.missing or tally.open_books
+    assert tally.twice or tally.missing or tally.open_books or tally.after_refusal
 
 
 def test_a_seed_always_means_the_same() -> None:
@@ -48,4 +50,7 @@ def test_a_seed_always_means_the_same() -> None:
 
 def test_the_command_ends_with_the_counts(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["2", str(SEED)]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == "2 schedules, 0 twice, 0 missing, 0 open books"
+    assert (
+        capsys.readouterr().out.splitlines()[-1]
+        == "2 schedules, 0 twice, 0 missing, 0 open books, 0 sent after a refusal"
+    )

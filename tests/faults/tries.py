@@ -27,10 +27,11 @@ from include.campaigns.guarding import Asked, guard
 from include.crashpoints import CrashPoint
 from include.delivery import line as line_room
 from include.delivery.chunks import plan_chunks
-from include.delivery.dispatch import dispatch_chunk
+from include.delivery.dispatch import OnHold, dispatch_chunk
 from include.delivery.line_connection import connect_line
 from include.delivery.receipts import collect, expire, window_closes
-from include.errors import HandOverError
+from include.errors import HandOverError, RunOver
+from include.pipeline.cancel import cancel, finish
 from include.privacy.cipher import KeyRing
 from include.reporting.books import close
 from include.store import connect
@@ -76,10 +77,14 @@ class Arms:
 
 @dataclass
 class Outcome:
-    """How a try ended. ``killed``: by SIGKILL; ``final``: an error that is not retried; ``refused``: by the guard."""
+    """How a try ended. ``killed``: by SIGKILL; ``final``: an error that is not retried; ``refused``: by the guard;
+    ``held``: its chunk may not leave just now; ``over``: the run was cancelled.
+    """
 
     ok: bool = False
     refused: bool = False
+    held: bool = False
+    over: bool = False
     killed: bool = False
     final: bool = False
     waiting: bool = False
@@ -141,6 +146,10 @@ def _run(place: Place, task: str, chunk: int, arms: Arms) -> Outcome:
                 store.commit()
                 line_options["init_command"] = "SET innodb_lock_wait_timeout = 0"
             return TASKS[task](place, store, chunk)
+    except OnHold as hold:
+        return Outcome(held=True, text=str(hold))
+    except RunOver as over:
+        return Outcome(over=True, text=str(over))
     except Exception as error:
         # what Airflow's retry policy asks, too
         final = classify(error).kind is Kind.permanent
@@ -156,7 +165,7 @@ def _guard(place: Place, store: psycopg.Connection, chunk: int) -> Outcome:
 
 
 def _import(place: Place, store: psycopg.Connection, chunk: int) -> Outcome:
-    run = runs.load(store, place.run_id)
+    run = runs.load_going(store, place.run_id)
     with runs.stage(store, run, "import_targets") as stage:
         if run.frozen_at is not None:
             stage.worked = False
@@ -166,7 +175,7 @@ def _import(place: Place, store: psycopg.Connection, chunk: int) -> Outcome:
 
 
 def _freeze(place: Place, store: psycopg.Connection, chunk: int) -> Outcome:
-    run = runs.load(store, place.run_id)
+    run = runs.load_going(store, place.run_id)
     with runs.stage(store, run, "dedupe_targets") as stage:
         found = freeze(store, run)
         stage.worked = not found.already
@@ -175,7 +184,7 @@ def _freeze(place: Place, store: psycopg.Connection, chunk: int) -> Outcome:
 
 
 def _plan(place: Place, store: psycopg.Connection, chunk: int) -> Outcome:
-    run = runs.load(store, place.run_id)
+    run = runs.load_going(store, place.run_id, closes=True)
     with runs.stage(store, run, "chunk_recipients"):
         numbers = plan_chunks(store, run)
         runs.set_state(store, run.run_id, "sending")
@@ -183,7 +192,7 @@ def _plan(place: Place, store: psycopg.Connection, chunk: int) -> Outcome:
 
 
 def _dispatch(place: Place, store: psycopg.Connection, chunk: int) -> Outcome:
-    run = runs.load(store, place.run_id)
+    run = runs.load_going(store, place.run_id, closes=True)
     with runs.stage(store, run, "dispatch", shared=True) as stage:
         line = connect_line(place.line_url, **line_options)
         try:
@@ -197,7 +206,7 @@ def _dispatch(place: Place, store: psycopg.Connection, chunk: int) -> Outcome:
 
 def _collect(place: Place, store: psycopg.Connection, chunk: int) -> Outcome:
     """Look until every message has its result. The trigger's waiting is left out: looks follow one another."""
-    run = runs.load(store, place.run_id)
+    run = runs.load_going(store, place.run_id, closes=True)
     line = connect_line(place.line_url, **line_options)
     try:
         for _ in range(LOOKS):
@@ -213,16 +222,29 @@ def _collect(place: Place, store: psycopg.Connection, chunk: int) -> Outcome:
 
 
 def _close(place: Place, store: psycopg.Connection, chunk: int) -> Outcome:
-    run = runs.load(store, place.run_id)
+    run = runs.load_going(store, place.run_id, closes=True)
     try:
         with runs.stage(store, run, "aggregate_results") as stage:
-            close(store, run)
+            totals = close(store, run)
             stage.worked = run.state != "finished"
     except HandOverError:
         runs.set_state(store, run.run_id, "failed")
         raise
     runs.set_state(store, run.run_id, "finished")
+    finish(store, run, totals)
     return Outcome(ok=True)
+
+
+def _cancel(place: Place, store: psycopg.Connection, chunk: int) -> Outcome:
+    """A person cancels the run; there is nothing to cancel when it has ended."""
+    if runs.load(store, place.run_id).state == "finished":
+        return Outcome(ok=True, value=False)
+    line = connect_line(place.line_url, **line_options)
+    try:
+        cancel(store, line, place.ring, place.run_id, "a wrong price")
+    finally:
+        line.close()
+    return Outcome(ok=True, value=True)
 
 
 TASKS: dict[str, Callable[[Place, psycopg.Connection, int], Outcome]] = {
@@ -233,6 +255,7 @@ TASKS: dict[str, Callable[[Place, psycopg.Connection, int], Outcome]] = {
     "dispatch": _dispatch,
     "collect_receipts": _collect,
     "aggregate_results": _close,
+    "cancel": _cancel,
 }
 
 

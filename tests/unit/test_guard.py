@@ -184,7 +184,7 @@ def test_two_runs_of_a_campaign_at_once_are_refused_unless_asked_for() -> None:
 
 GOING = HoldFacts(
     now=NINE,
-    run_state="sending",
+    is_cancelled=False,
     state="live",
     purpose="advertising",
     timezone="Asia/Seoul",
@@ -221,4 +221,4 @@ def test_after_the_campaigns_last_day_a_chunk_never_leaves() -> None:
 
 
 def test_a_cancelled_run_is_not_held_so_that_its_chunks_say_so() -> None:
-    assert held(run_state="cancelling", kill_switch="x", state="paused") == "go"
+    assert held(is_cancelled=True, kill_switch="x", state="paused") == "go"
