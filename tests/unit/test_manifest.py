@@ -22,6 +22,7 @@ from include.campaigns.manifest import (
 from include.campaigns.spec import CampaignSpec, Schedule
 
 TEXT = "(광고) {{name|고객}}님 할인 무료수신거부 080-123-4567"
+PLAIN = "{{name|고객}}님, 주문하신 상품이 도착했습니다."
 
 
 def row(slug: str = "spring", schedule: dict[str, Any] | None = None, purpose: str = "advertising") -> dict[str, Any]:
@@ -33,7 +34,7 @@ def row(slug: str = "spring", schedule: dict[str, Any] | None = None, purpose: s
             "title": "봄맞이 할인",
             "purpose": purpose,
             "audience": {"file": "/data/contacts.csv", "columns": {"phone": "휴대폰"}},
-            "message": {"channel": "sms", "sender": "0212345678", "text": TEXT},
+            "message": {"channel": "sms", "sender": "0212345678", "text": TEXT if purpose == "advertising" else PLAIN},
             "schedule": schedule or {},
         }
     )
