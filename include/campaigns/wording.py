@@ -74,7 +74,7 @@ def check_text(text: str, allow_lms: bool) -> None:
     if all(part.isspace() if isinstance(part, str) else part.default == "" for part in parts):
         raise mistake(
             "the text is empty for a row without values",
-            "Write something beside the variables that may be empty.",
+            "Write something beside what may be empty.",
             "text",
         )
     size = _fixed_size(parts, "text")
