@@ -64,6 +64,8 @@ def build_dag(entry: Entry) -> DAG:
         # a recurring campaign may still wait for receipts of the days before when it is due again
         max_active_runs=16,
         is_paused_upon_creation=True,
+        # A DAG whose building fails halfway must not be found; the loader hands over the whole ones.
+        auto_register=False,
         default_args={
             "owner": entry.owner,
             "retries": entry.retries,

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from include.campaigns.entries import make_entry, timing
+from include.campaigns.definition import canonical
+from include.campaigns.entries import NoLine, make_entry, timing
 from include.campaigns.manifest import (
     BrokenManifest,
     DefinitionError,
@@ -49,7 +50,7 @@ def row(slug: str = "spring", schedule: dict[str, Any] | None = None, purpose: s
         "tenant": "acme",
         "tenant_title": "ACME",
         "timezone": "Asia/Seoul",
-        "spec": spec.document(),
+        "spec": canonical(spec),
         "lines": [1, 2, 3],
         "test_line": 10,
     }
@@ -174,5 +175,5 @@ def test_the_page_shows_a_moment_by_the_clocks_of_the_campaign() -> None:
 
 
 def test_a_tenant_without_lines_cannot_be_used() -> None:
-    with pytest.raises(ValueError, match="has no line"):
+    with pytest.raises(NoLine, match="has no line"):
         make_entry(row() | {"lines": []})
