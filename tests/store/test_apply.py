@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -214,16 +214,18 @@ def test_a_stored_definition_that_is_no_longer_valid_keeps_its_last_good_entry(
         tenant.store.commit()
 
 
-def break_spec(databases: Databases, campaign: int, spec: str) -> None:
-    """Put a definition into the store that no apply would take; only the tables' owner may."""
+def break_spec(databases: Databases, campaign: int, fields: str) -> None:
+    """Put fields into a stored definition that no apply would take; only the tables' owner may."""
     with databases.owner() as owner:
-        owner.execute("UPDATE campaign_versions SET spec = %s::jsonb WHERE campaign_id = %s", [spec, campaign])
+        owner.execute(
+            "UPDATE campaign_versions SET spec = spec || %s::jsonb WHERE campaign_id = %s", [fields, campaign]
+        )
 
 
-UNCOMPILABLE: dict[str, Callable[[dict[str, Any]], Any]] = {
-    "a moment that no zone can show": lambda spec: {**spec, "schedule": {"at": "0001-01-01T00:00:00"}},
-    "values deep in each other": lambda spec: {**spec, "audience": json.loads("[" * 900 + "]" * 900)},
-    "a list": lambda spec: [spec],
+UNCOMPILABLE = {
+    "a moment that no zone can show": '{"schedule": {"at": "0001-01-01T00:00:00"}}',
+    "values deep in each other": f'{{"audience": {"[" * 5000}{"]" * 5000}}}',
+    "a list instead of the fields": '{"delivery": []}',
 }
 
 
@@ -235,7 +237,7 @@ def test_a_stored_definition_that_cannot_be_compiled_holds_up_no_service_and_can
     applied, other = tenant.apply(), tenant.apply(slug="other")
     compile_manifests(platform, folder)
     good = entry_of(folder, applied)
-    break_spec(databases, applied.campaign_id, json.dumps(UNCOMPILABLE[kind](tenant.spec().document())))
+    break_spec(databases, applied.campaign_id, UNCOMPILABLE[kind])
     environment = {**os.environ, **databases.environment, "PYTHONPATH": str(ROOT)}
 
     def run(*arguments: str) -> None:
