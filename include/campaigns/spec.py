@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from include.campaigns.mistakes import mistake, shown
-from include.campaigns.times import DAYS, aware, check_cron, check_zone, end_of_day, moment
+from include.campaigns.times import DAYS, USUAL_ZONE, aware, check_cron, check_zone, end_of_day, moment
 from include.campaigns.wording import (
     check_advertising,
     check_no_advertising,
@@ -30,6 +30,7 @@ CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
 
 # As Linux takes them, with room for the folder that a relative path starts at.
 PATH_CHARACTERS, NAME_BYTES = 1_024, 255
+TITLE_CHARACTERS = 200
 WEEK_MINUTES = 7 * 24 * 60
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -237,7 +238,7 @@ class Schedule(Part):
         if len(given) > 1:
             raise mistake(f"{' and '.join(given)} exclude each other", "Keep one of them.", given[1])
         # Without a zone the tenant's is meant; the order of times without offsets is the same in any.
-        zone = self.timezone or "Asia/Seoul"
+        zone = self.timezone or USUAL_ZONE
         first, last = aware(self.valid_from, zone), aware(self.valid_until, zone)
         if first and last and last < first:
             raise mistake("valid_until is before valid_from", "Swap them or leave one out.", "valid_until")

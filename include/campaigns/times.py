@@ -11,6 +11,8 @@ from include.campaigns.mistakes import mistake, shown
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DATE_ONLY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+# Of the tenant's zone when a definition names none and the store is not asked.
+USUAL_ZONE = "Asia/Seoul"
 # Every moment of these years can be shown in every time zone; the first and the last that Python knows cannot.
 FIRST_YEAR, LAST_YEAR = 1970, 9998
 CRON_FIELDS = ("minute", "hour", "day", "month", "weekday")

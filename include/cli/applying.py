@@ -143,19 +143,23 @@ def ask_for_parse(applied: Sequence[Applied]) -> None:
 
 def lint(files: Annotated[list[Path], typer.Argument(help="Definitions to check.")]) -> None:
     """Check definitions without storing anything: every mistake with its line, field and fix. Exit code 2 if
-    there are any.
+    there are any. A remark is no mistake.
     """
     with clear_errors():
         from include.campaigns.definition import load_definition
+        from include.campaigns.remarks import remarks
 
         broken = 0
         for file in files:
             try:
                 spec = load_definition(file)
-                answer(f"{file}: fine, campaign {spec.slug} of tenant {spec.tenant}")
             except SpecError as error:
                 say(str(error))
                 broken += 1
+                continue
+            answer(f"{file}: fine, campaign {spec.slug} of tenant {spec.tenant}")
+            for remark in remarks(spec, datetime.now(UTC)):
+                say(f"{file}: remark: {remark}")
         if broken:
             raise typer.Exit(REFUSED)
 
