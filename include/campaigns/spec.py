@@ -57,8 +57,7 @@ def customer_file(value: Any, info: ValidationInfo) -> Any:
     try:
         found = str((info.context["folder"] / value).resolve())
     except (OSError, RuntimeError):
-        problem = f"{shown(value)} is a link that leads nowhere"
-        raise mistake(problem, "Write the path of the file itself.") from None
+        raise mistake(f"{shown(value)} cannot be followed to a file", "Write the path of the file itself.") from None
     _check_path(found)
     return found
 
@@ -279,7 +278,9 @@ class CampaignSpec(Part):
 
     tenant: str = Field(pattern=SLUG, description="slug of the tenant it belongs to", examples=["acme"])
     slug: str = Field(pattern=SLUG, description="its name in addresses and DAG ids", examples=["spring-sale"])
-    title: Line = Field(min_length=1, max_length=200, description="its name for people", examples=["봄맞이 할인"])
+    title: Line = Field(
+        min_length=1, max_length=TITLE_CHARACTERS, description="its name for people", examples=["봄맞이 할인"]
+    )
     purpose: Purpose = Field(description="advertising needs (광고), a free opt-out and daytime; the others do not")
     audience: Audience
     message: Message

@@ -1,6 +1,7 @@
 """Moments, clocks and time zones as a definition writes them."""
 
 import re
+from collections.abc import Sequence
 from datetime import datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,11 +12,13 @@ from include.campaigns.mistakes import mistake, shown
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DATE_ONLY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-# Of the tenant's zone when a definition names none and the store is not asked.
+# Stands for the tenant's zone where a definition names none and the store is not at hand.
 USUAL_ZONE = "Asia/Seoul"
 # Every moment of these years can be shown in every time zone; the first and the last that Python knows cannot.
 FIRST_YEAR, LAST_YEAR = 1970, 9998
 CRON_FIELDS = ("minute", "hour", "day", "month", "weekday")
+# A cron field that begins so stands for a drawn number, another at each parse; no day or month is called so.
+DRAWN = "hHrR"
 CRON_FIX = 'Write five fields: minute hour day month weekday, such as "0 9 * * 1" for Mondays at 09:00.'
 
 
@@ -76,15 +79,10 @@ def check_cron(value: Any) -> Any:
     written = value.split()
     if len(written) != len(CRON_FIELDS):
         raise mistake(f"{shown(value)} has {len(written)} fields instead of {len(CRON_FIELDS)}", CRON_FIX)
-    for place, (name, field) in enumerate(zip(CRON_FIELDS, written, strict=True)):
-        alone = ["*"] * len(CRON_FIELDS)
-        alone[place] = field
-        # H and R stand for a number that differs from parse to parse; no name of a day or month begins so.
-        if field[0] in "hHrR" or _starts(" ".join(alone)) is None:
-            raise mistake(f"{shown(value)} is not a cron expression: {shown(field)} is no {name}", CRON_FIX)
-    starts = _starts(" ".join(written))
+    drawn = any(field[0] in DRAWN for field in written)
+    starts = None if drawn else _starts(written)
     if starts is None:
-        raise mistake(f"{shown(value)} is not a cron expression with a next date", CRON_FIX)
+        raise mistake(f"{shown(value)} is not a cron expression: {_why(written)}", CRON_FIX)
     if starts != 1:
         raise mistake(
             f"{shown(value)} starts {starts} times in an hour, and every start sends to the whole file",
@@ -93,15 +91,24 @@ def check_cron(value: Any) -> Any:
     return " ".join(written)
 
 
-def _starts(expression: str) -> int | None:
+def _starts(fields: Sequence[str]) -> int | None:
     """How often a cron expression is due in an hour in which it is due; ``None`` when it never is."""
     try:
-        cron = croniter(expression, datetime(2024, 1, 1))
+        cron = croniter(" ".join(fields), datetime(2024, 1, 1))
         cron.get_next()
     except Exception:  # the library raises many kinds for what it cannot read
         return None
     minutes = cron.expanded[0]
     return 60 if minutes == ["*"] else len(minutes)
+
+
+def _why(fields: Sequence[str]) -> str:
+    for place, (name, field) in enumerate(zip(CRON_FIELDS, fields, strict=True)):
+        alone = ["*"] * len(CRON_FIELDS)
+        alone[place] = field
+        if field[0] in DRAWN or _starts(alone) is None:
+            return f"{shown(field)} is no {name}"
+    return "there is no such date"
 
 
 def aware(value: datetime | None, zone_name: str) -> datetime | None:

@@ -14,9 +14,9 @@ from include.messages.sizing import LMS_BYTES, SMS_BYTES, SUBJECT_BYTES, describ
 from include.messages.template import Template, TemplateError, Variable
 
 LABEL = "(광고)"
-LABEL_LIKE = re.compile(r"^\s*[\(\[\{<（［【〈《]?\s*\w{0,4}?\s*광\s*[.·\-_]?\s*고\s*[\)\]\}>）］】〉》]?")
 _OPEN, _CLOSE = r"[\(\[\{<（［【〈《]", r"[\)\]\}>）］】〉》]"
 _LABEL = r"광\s*[.·\-_]?\s*고"
+LABEL_LIKE = re.compile(rf"^\s*{_OPEN}?\s*\w{{0,4}}?\s*{_LABEL}\s*{_CLOSE}?")
 # Prose may speak of advertising: what counts is the word alone in brackets, or cut off like a label at the start.
 LABELLED = re.compile(
     rf"^\s*{_OPEN}\s*\w{{0,4}}?\s*{_LABEL}(?!\w)(?:\s*{_CLOSE})?|^\s*{_LABEL}\s*(?:{_CLOSE}|[:：])|{_OPEN}\s*{_LABEL}\s*{_CLOSE}"

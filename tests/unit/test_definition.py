@@ -168,6 +168,12 @@ def test_a_cron_expression_may_be_due_once_an_hour(tmp_path: Path, cron: str) ->
     assert with_schedule(tmp_path, f'{{cron: "{cron}"}}').schedule.cron == cron
 
 
+def test_a_customer_file_that_is_a_link_to_itself_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "contacts.csv").symlink_to("contacts.csv")
+    with pytest.raises(SpecError, match=r"line 6: audience\.file: 'contacts.csv' cannot be followed to a file"):
+        loaded(tmp_path)
+
+
 def test_the_first_and_the_last_year_can_be_shown_in_every_zone(tmp_path: Path) -> None:
     written = '{daily: "09:00", valid_from: 1970-01-01T00:00+14:00, valid_until: 9998-12-31T23:59-12:00}'
     schedule = with_schedule(tmp_path, written).schedule
