@@ -2,7 +2,7 @@
 
 When Airflow parses the file only to run a task, one DAG is built instead of a hundred. A manifest that
 is missing or broken raises, so that Airflow keeps the DAGs it knows. An entry of which no DAG can be built costs
-its own DAG alone: an error of the whole file would switch off the schedules of all its campaigns.
+its own DAG alone: for an error of the file Airflow would start nothing of any campaign in it.
 """
 
 from contextlib import suppress
