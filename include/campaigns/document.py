@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from include.campaigns.mistakes import shown
+from include.campaigns.mistakes import cut, shown
 from include.errors import SpecError, SpecProblem
 
 Place = tuple[int, int]
@@ -57,8 +57,8 @@ def read_document(path: Path) -> Document:
         raise SpecError(path.name, [error.problem]) from None
     except yaml.MarkedYAMLError as error:
         raise SpecError(path.name, [_not_yaml(error)]) from None
-    except yaml.YAMLError as error:
-        problem = f"this is not YAML ({str(error).splitlines()[0]})"
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a character or a number that Python does not have
+        problem = f"this is not YAML ({cut(str(error).splitlines()[0])})"
         raise SpecError(path.name, [SpecProblem(ROOT_FIELD, problem, "Save it as plain text.")]) from None
     return reader.document
 
@@ -173,7 +173,7 @@ def _check_depth(depth: int, path: FieldPath, node: yaml.Node | yaml.Event) -> N
 
 def _not_yaml(error: yaml.MarkedYAMLError) -> SpecProblem:
     mark = error.problem_mark or error.context_mark
-    problem = error.problem or error.context or "unreadable"
+    problem = cut(error.problem or error.context or "unreadable")
     fix = "Check the indentation, and quote a value that holds : # { } [ ] or starts with a special character."
     if "\\t" in problem:
         fix = "Indent with blanks, not with tabs."

@@ -20,5 +20,9 @@ def mistake(problem: str, fix: str, field: str = "") -> PydanticCustomError:
 
 def shown(value: Any) -> str:
     """``value`` as a message shows it: on one line, what cannot be seen written as an escape, a long one cut."""
-    text = repr(value)
+    return cut(repr(value))
+
+
+def cut(text: str) -> str:
+    """``text``, as much of it as a message has room for."""
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"

@@ -4,11 +4,14 @@ A mistake is a pair of files in ``cases/definitions``: ``<name>.yaml`` and ``<na
 """
 
 import json
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from include.campaigns.definition import load_definition, schema_text, spec_hash
 from include.campaigns.spec import CampaignSpec
@@ -65,15 +68,64 @@ def test_every_expected_message_has_its_definition() -> None:
         (DESIGN + "# " + "x" * 100_000, "the file is larger than 100,000 bytes"),
         (DESIGN.replace("10000", "1" * 5000), "is out of range. Write a smaller number."),
         (DESIGN.replace("10000", "1" * 19), "is out of range. Write at most 100000."),
+        ('title: "\\U00110000"', "this is not YAML"),
+        (f"%YAML {'9' * 5000}.1\n---\n{DESIGN}", "this is not YAML"),
+        (f"title: *{'x' * 5000}", "this is not YAML (found undefined alias"),
         ("".join(f"x{n}: 1\n" for n in range(60)) + DESIGN, "there are 10 more mistakes. Mend these first."),
     ],
-    ids=["nesting", "nesting by aliases", "values", "bytes", "digits", "whole number", "mistakes"],
+    ids=[
+        "nesting",
+        "nesting by aliases",
+        "values",
+        "bytes",
+        "digits",
+        "whole number",
+        "no such character",
+        "YAML's version",
+        "a long alias",
+        "mistakes",
+    ],
 )
 def test_a_file_beyond_a_limit_is_refused_and_read_no_further(tmp_path: Path, text: str, problem: str) -> None:
     with pytest.raises(SpecError) as caught:
         loaded(tmp_path, text)
     assert problem in str(caught.value)
     assert max(map(len, str(caught.value).splitlines())) < 400
+
+
+PIECES = [
+    "[",
+    "{",
+    "}",
+    "&a ",
+    "*a",
+    "!!int ",
+    "!",
+    "|",
+    "\n",
+    "'",
+    '"',
+    ": ",
+    "- ",
+    "? ",
+    "%",
+    "#",
+    "9" * 30,
+    "\\U0011",
+    "\0",
+]
+
+
+@given(st.lists(st.tuples(st.integers(0, len(DESIGN)), st.integers(0, 9), st.sampled_from(PIECES)), max_size=6))
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_a_file_holds_it_is_accepted_or_its_mistakes_are_named(
+    tmp_path: Path, edits: list[tuple[int, int, str]]
+) -> None:
+    text = DESIGN
+    for place, cut, piece in edits:
+        text = text[:place] + piece + text[place + cut :]
+    with suppress(SpecError):
+        loaded(tmp_path, text)
 
 
 def test_the_designs_example_is_accepted(tmp_path: Path) -> None:
