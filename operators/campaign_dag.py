@@ -61,6 +61,8 @@ def build_dag(entry: Entry) -> DAG:
         # a recurring campaign may still wait for receipts of the days before when it is due again
         max_active_runs=16,
         is_paused_upon_creation=True,
+        # A DAG whose building fails halfway must not be found; the loader hands over the whole ones.
+        auto_register=False,
         default_args=task_defaults(entry.owner, entry.retries, entry.priority),
         params=_form(),
         tags=sorted(entry.tags),

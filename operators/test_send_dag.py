@@ -98,8 +98,7 @@ def build_test_send_dag() -> dict[str, DAG]:
 
 
 def _known(folder: Path) -> list[Entry]:
-    """The campaigns of every manifest that is whole: a broken one is shown by its own loader, and harms no test send.
-    """
+    """The campaigns of every manifest that is whole: a broken one is shown by its own loader, and harms no test send."""
     found: list[Entry] = []
     for path in sorted(folder.glob("campaigns_*.json")):
         with suppress(BrokenManifest):

@@ -13,6 +13,7 @@ from pathlib import Path
 import psycopg
 
 from include.campaigns.definition import canonical, content_hash, spec_hash
+from include.campaigns.entries import check_entry
 from include.campaigns.spec import CampaignSpec
 from include.errors import BongsuError
 from include.queries import ROOT, query
@@ -40,7 +41,8 @@ def loader_shards(dags: Path = DAGS) -> list[int]:
 
 
 def apply(store: psycopg.Connection, spec: CampaignSpec, now: datetime) -> Applied:
-    """Put ``spec`` into force at ``now``, and commit.
+    """Put ``spec`` into force at ``now``, and commit. A version that cannot be compiled is not committed: whatever
+    compiling it raises is raised here, and the campaign stays as it was.
 
     :param store: a connection of the application role, acting as the spec's tenant or one above it; its session says
         for whom (:func:`include.store.connect`).
@@ -79,6 +81,7 @@ def _put_into_force(store: psycopg.Connection, spec: CampaignSpec, now: datetime
     values["action"] = "campaign created" if found is None else "campaign changed"
     values["detail"] = json.dumps({"version": applied.version, "spec_hash": values["hash"]})
     store.execute(query("campaigns/audit"), values)
+    check_entry(store, applied.campaign_id, now)
     return applied
 
 

@@ -3,7 +3,8 @@
 A manifest is sorted, hashed JSON, replaced as a whole. Reading checks all of it and raises rather than
 giving fewer campaigns: a DAG that is missing from one parse goes stale under its running tasks. A
 campaign whose definition cannot be used keeps the entry it had, and is listed in
-``definition_errors.json``, which one more loader shows in Airflow.
+``definition_errors.json``; one of whose entry no DAG can be built is noted beside its manifest by the loader. One
+more loader shows both in Airflow.
 
 Importing this module imports no database driver and no pydantic: Airflow does so at every parse.
 """
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 ERRORS_FILE = "definition_errors.json"
+UNBUILT = "unbuilt_"
 STORE_SOURCE = "store: "
 
 
@@ -77,6 +79,11 @@ class DefinitionError:
     message: str
 
 
+def in_store(tenant: str, slug: str, version: int, message: str) -> DefinitionError:
+    """What is wrong with a campaign that is in the store."""
+    return DefinitionError(f"{STORE_SOURCE}{tenant}/{slug} version {version}", message)
+
+
 def manifest_name(shard: int) -> str:
     """The file of one loader."""
     return f"campaigns_{shard:02d}.json"
@@ -106,11 +113,30 @@ def read_manifest(path: Path) -> list[Entry]:
 
 
 def read_errors(folder: Path) -> list[DefinitionError]:
-    """The definitions that could not be used at the last compile.
+    """The definitions that could not be used at the last compile, and those of which the loaders built no DAG.
 
-    :raises BrokenManifest: the list is missing or unreadable.
+    :raises BrokenManifest: a list is missing or unreadable.
     """
-    path = folder / ERRORS_FILE
+    lists = [folder / ERRORS_FILE, *folder.glob(f"{UNBUILT}*.json")]
+    return sorted(error for path in lists for error in _read_list(path))
+
+
+def listed_files(folder: Path) -> list[DefinitionError]:
+    """The definition files that were wrong when they were last applied."""
+    try:
+        return [error for error in _read_list(folder / ERRORS_FILE) if not error.source.startswith(STORE_SOURCE)]
+    except BrokenManifest:
+        return []
+
+
+def note_unbuilt(manifest: Path, errors: Iterable[DefinitionError]) -> None:
+    """Note of which entries of a manifest its loader could build no DAG."""
+    path = manifest.with_name(f"{UNBUILT}{manifest.name}")
+    if (found := sorted(errors)) or path.exists():
+        _replace(path, [asdict(error) for error in found])
+
+
+def _read_list(path: Path) -> list[DefinitionError]:
     try:
         return [DefinitionError(**item) for item in json.loads(path.read_bytes())]
     except FileNotFoundError:
@@ -141,7 +167,7 @@ def compile_manifests(
     with _alone(folder):
         known = list(loader_shards() if shards is None else shards)
         by_shard, wrong = read_entries(platform, _last_good(folder, known))
-        listed = list(errors) if errors is not None else _listed_files(folder)
+        listed = list(errors) if errors is not None else listed_files(folder)
         write_errors(folder, [*listed, *wrong])
         return [shard for shard in known if write_manifest(folder, shard, by_shard.get(shard, []))]
 
@@ -168,13 +194,6 @@ def _last_good(folder: Path, shards: Iterable[int]) -> dict[str, Entry]:
             continue
         found |= {entry.dag_id: entry for entry in entries}
     return found
-
-
-def _listed_files(folder: Path) -> list[DefinitionError]:
-    try:
-        return [error for error in read_errors(folder) if not error.source.startswith(STORE_SOURCE)]
-    except BrokenManifest:
-        return []
 
 
 def _hash(documents: list[Any]) -> str:

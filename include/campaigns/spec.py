@@ -9,41 +9,73 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from include.campaigns.mistakes import mistake
-from include.campaigns.times import DAYS, aware, check_cron, check_zone, end_of_day, moment
-from include.campaigns.wording import check_advertising, check_subject, check_text, composed, sender_digits
+from include.campaigns.mistakes import mistake, shown
+from include.campaigns.times import DAYS, USUAL_ZONE, aware, check_cron, check_zone, end_of_day, moment
+from include.campaigns.wording import (
+    check_advertising,
+    check_no_advertising,
+    check_subject,
+    check_text,
+    composed,
+    one_line,
+    sender_digits,
+    visible,
+)
 from include.settings import settings
 
 SLUG = r"^[a-z0-9][a-z0-9-]{0,62}$"
 CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
 
+# As Linux takes them, with room for the folder that a relative path starts at.
+PATH_CHARACTERS, NAME_BYTES = 1_024, 255
+TITLE_CHARACTERS = 200
+WEEK_MINUTES = 7 * 24 * 60
+
 Share = Annotated[float, Field(ge=0, le=1)]
-Header = Annotated[str, BeforeValidator(composed), Field(min_length=1)]
+Line = Annotated[str, BeforeValidator(one_line)]
+Header = Annotated[Line, Field(min_length=1)]
 Clock = Annotated[str, Field(pattern=CLOCK, description="HH:MM, 24 hours", examples=["09:00"])]
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Purpose = Literal["advertising", "informational", "authentication"]
 Channel = Literal["sms"]
 
 
-def readable_kind(value: str) -> str:
-    """``value``, when it names a file that the import reads."""
+def customer_file(value: Any, info: ValidationInfo) -> Any:
+    """The path of a file that the import reads, absolute when the definition's ``folder`` is in the context."""
+    if not isinstance(value, str) or not value:
+        return value
+    _check_path(visible(value))
     if Path(value).suffix.lower() not in {".csv", ".tsv", ".txt", ".xlsx"}:
         raise mistake(
-            f"{Path(value).name!r} is neither CSV (.csv, .tsv, .txt) nor Excel (.xlsx)",
+            f"{shown(Path(value).name)} is neither CSV (.csv, .tsv, .txt) nor Excel (.xlsx)",
             "Save the file as CSV or XLSX.",
         )
-    return value
+    if info.context is None:
+        return value
+    try:
+        found = str((info.context["folder"] / value).resolve())
+    except (OSError, RuntimeError):
+        raise mistake(f"{shown(value)} cannot be followed to a file", "Write the path of the file itself.") from None
+    _check_path(found)
+    return found
 
 
-CustomerFile = Annotated[str, Field(min_length=1), AfterValidator(readable_kind)]
+def _check_path(value: str) -> None:
+    if len(value) > PATH_CHARACTERS:
+        raise mistake(f"the path has {len(value):,} characters", f"Write one of at most {PATH_CHARACTERS:,}.")
+    if any(len(name.encode()) > NAME_BYTES for name in Path(value).parts):
+        raise mistake(f"a name in the path is longer than {NAME_BYTES} bytes", "Give the file or folder a shorter one.")
+
+
+CustomerFile = Annotated[str, BeforeValidator(customer_file), Field(min_length=1)]
 
 
 class Part(BaseModel):
     """What every part has in common: an unknown field is a mistake, and nothing changes after validation."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class RowRange(Part):
@@ -105,14 +137,14 @@ class Audience(Part):
         "send is refused, and it never goes to the customers",
         examples=["testers.csv"],
     )
-    sheet: str | None = Field(default=None, description="sheet of an XLSX file; the first one when left out")
+    sheet: Line | None = Field(default=None, description="sheet of an XLSX file; the first one when left out")
     encoding: Literal["utf-8", "cp949"] | None = Field(
         default=None, description="encoding of a CSV file (EUC-KR is part of cp949); recognised when left out"
     )
     delimiter: Literal[",", ";", "\t", "|"] | None = Field(
         default=None, description="separator of a CSV file; recognised when left out"
     )
-    columns: dict[Annotated[str, Field(min_length=1)], Header] = Field(
+    columns: dict[Header, Header] = Field(
         description="our name of a column: the header it has in the file. phone is required; consent, when "
         "mapped, excludes rows without a yes; every other column can be used in the text under its header",
         examples=[{"phone": "휴대폰", "name": "이름"}],
@@ -146,7 +178,7 @@ class Message(Part):
         description="the text; {{column}} stands for a row's value, {{column|other}} for other if it is empty",
         examples=["(광고) [ACME] {{name|고객}}님, 20% 할인 무료수신거부 080-123-4567"],
     )
-    subject: Annotated[str, BeforeValidator(composed)] | None = Field(
+    subject: Line | None = Field(
         default=None, description="subject of a long message, at most 40 EUC-KR bytes; needs allow_lms"
     )
     allow_lms: bool = Field(
@@ -185,7 +217,7 @@ class Schedule(Part):
     daily: Clock | None = Field(default=None, description="every day at this time", examples=["09:00"])
     weekly: Weekly | None = Field(default=None, description="certain days of every week at a time")
     cron: Annotated[str, BeforeValidator(check_cron)] | None = Field(
-        default=None, description="five-field cron expression", examples=["0 9 1 * *"]
+        default=None, description="five-field cron expression, at most once an hour", examples=["0 9 1 * *"]
     )
     valid_from: Annotated[datetime, BeforeValidator(moment)] | None = Field(
         default=None, description="nothing is sent before this moment"
@@ -205,7 +237,7 @@ class Schedule(Part):
         if len(given) > 1:
             raise mistake(f"{' and '.join(given)} exclude each other", "Keep one of them.", given[1])
         # Without a zone the tenant's is meant; the order of times without offsets is the same in any.
-        zone = self.timezone or "Asia/Seoul"
+        zone = self.timezone or USUAL_ZONE
         first, last = aware(self.valid_from, zone), aware(self.valid_until, zone)
         if first and last and last < first:
             raise mistake("valid_until is before valid_from", "Swap them or leave one out.", "valid_until")
@@ -235,7 +267,8 @@ class Delivery(Part):
     misfire_minutes: int | None = Field(
         default=None,
         ge=1,
-        description="a scheduled run that starts later than this after its time sends nothing; "
+        le=WEEK_MINUTES,
+        description="a scheduled run that starts later than this after its time sends nothing, at most a week; "
         "the installation's setting (5) when left out",
     )
 
@@ -245,8 +278,8 @@ class CampaignSpec(Part):
 
     tenant: str = Field(pattern=SLUG, description="slug of the tenant it belongs to", examples=["acme"])
     slug: str = Field(pattern=SLUG, description="its name in addresses and DAG ids", examples=["spring-sale"])
-    title: Annotated[str, BeforeValidator(composed)] = Field(
-        min_length=1, max_length=200, description="its name for people", examples=["봄맞이 할인"]
+    title: Line = Field(
+        min_length=1, max_length=TITLE_CHARACTERS, description="its name for people", examples=["봄맞이 할인"]
     )
     purpose: Purpose = Field(description="advertising needs (광고), a free opt-out and daytime; the others do not")
     audience: Audience
@@ -258,6 +291,9 @@ class CampaignSpec(Part):
     def _lawful(self) -> Self:
         if self.purpose == "advertising":
             check_advertising(self.message.text)
+        else:
+            check_no_advertising(self.purpose, "text", self.message.text)
+            check_no_advertising(self.purpose, "subject", self.message.subject or "")
         return self
 
     @property

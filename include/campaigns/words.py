@@ -1,6 +1,12 @@
-"""A campaign in plain words: what its DAG's page tells the person who is about to start it."""
+"""A campaign in plain words: what its DAG's page tells the person who is about to start it.
 
+The page is Markdown. What people wrote is shown as they wrote it and can be nothing else: no picture that every
+reader's browser fetches, no paragraph that speaks for the page.
+"""
+
+import re
 from datetime import datetime
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from include.campaigns.spec import CampaignSpec, Schedule
@@ -14,10 +20,7 @@ DAY_NAMES = {
     "sat": "Saturday",
     "sun": "Sunday",
 }
-CONSENT = {
-    "file": "The tenant vouches for the consent of everybody in the file; recorded refusals are left out.",
-    "recorded": "Only people whose consent is recorded are written to.",
-}
+_PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")
 
 
 def describe(spec: CampaignSpec, *, version: int, tenant_title: str, zone: str, lines: list[int]) -> str:
@@ -26,22 +29,37 @@ def describe(spec: CampaignSpec, *, version: int, tenant_title: str, zone: str, 
     kind = "SMS, or LMS where the text needs more than 90 bytes" if message.allow_lms else "SMS"
     # an indented block shows any text as it is
     text = "\n".join(f"    {line}" for line in message.text.splitlines())
-    subject = f"Subject of a long message: {message.subject}\n\n" if message.subject else ""
+    subject = f"Subject of a long message: {_plain(message.subject)}\n\n" if message.subject else ""
     size = spec.delivery.chunk_size
     chunks = f"{size:,} messages a chunk" if size else "In chunks that fit the audience"
-    tests = f"**A test send** goes to `{spec.audience.test_file}` only.\n\n" if spec.audience.test_file else ""
+    tests = f"**A test send** goes to {_name(spec.audience.test_file)} only.\n\n" if spec.audience.test_file else ""
     return (
-        f"### {spec.title}\n\n"
-        f"{tenant_title} sends this {spec.purpose} message ({kind}) from {message.sender}:\n\n"
+        f"### {_plain(spec.title)}\n\n"
+        f"{_plain(tenant_title)} sends this {spec.purpose} message ({kind}) from {message.sender}:\n\n"
         f"{text}\n\n"
         f"{subject}"
-        f"**To** everybody in `{spec.audience.file}`, once a number. {CONSENT[spec.audience.consent]}\n\n"
+        f"**To** everybody in {_name(spec.audience.file)}, once a number. {consent(spec)}\n\n"
         f"{tests}"
         f"**When** {when(spec.schedule, zone)}\n\n"
         f"**How** {chunks}, over line {', '.join(map(str, lines))}; "
         f"receipts are waited for up to {spec.delivery.receipt_hours} hours.\n\n"
         f"Version {version} of `{spec.tenant}/{spec.slug}`. A change never changes a run under way."
     )
+
+
+def consent(spec: CampaignSpec) -> str:
+    """Who of the file is written to, in a sentence."""
+    if spec.purpose != "advertising":
+        return f"No consent is needed, for it is {spec.purpose}; who is on the suppression list is left out."
+    needed = []
+    if "consent" in spec.audience.columns:
+        needed.append(f"a clear yes in the column {_plain(spec.audience.columns['consent'])}")
+    if spec.audience.consent == "recorded":
+        needed.append("a consent recorded in the campaign store")
+    said = "The tenant vouches for the consent of everybody in the file"
+    if needed:
+        said = f"Only people with {' and '.join(needed)} are written to"
+    return f"{said}; who has refused, or is on the suppression list, is left out."
 
 
 def when(schedule: Schedule, tenant_zone: str) -> str:
@@ -68,3 +86,14 @@ def when(schedule: Schedule, tenant_zone: str) -> str:
 def _moment(value: datetime, zone: str) -> str:
     known = value if value.tzinfo is None else value.astimezone(ZoneInfo(zone))
     return f"{known:%Y-%m-%d %H:%M} ({zone})"
+
+
+def _plain(text: str) -> str:
+    """Markdown that shows ``text`` as it is, on one line: a backslash takes its meaning from any ASCII punctuation."""
+    line = " ".join("".join(character if character.isprintable() else " " for character in text).split())
+    return _PUNCTUATION.sub(r"\\\g<0>", line)
+
+
+def _name(file: str) -> str:
+    """A file's name. Where it lies is the business of the machine's keeper, not of everybody who reads the page."""
+    return _plain(Path(file).name)

@@ -2,21 +2,19 @@
 loads.
 """
 
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from include.cli.output import REFUSED, answer, clear_errors, say
+from include.cli.output import REFUSED, answer, clear_errors, message_of, say, trace_if_asked
 from include.errors import SpecError, SpecProblem
 from include.settings import ROOT
-
-if TYPE_CHECKING:
-    from include.campaigns.manifest import DefinitionError
 
 
 @dataclass(frozen=True)
@@ -60,31 +58,46 @@ def apply(
 
 
 def apply_all(files: Sequence[Path], *, all_there_are: bool = False) -> tuple[list[Applied], list[SpecError]]:
-    """Put the definitions into force and compile the manifests; a broken one keeps its last good version.
+    """Put the definitions into force and compile the manifests; a broken one keeps its last good version and holds up
+    none of the others. A file that was listed as broken stays so until it is applied well or is gone.
 
-    :param all_there_are: definitions that were listed as broken and are not among ``files`` are forgotten.
+    :param all_there_are: broken files that are not among ``files`` are forgotten, too.
     :returns: what was applied, and what is wrong with the others.
     """
-    from include.campaigns.manifest import DefinitionError, compile_manifests
+    from include.campaigns.document import ROOT_FIELD
+    from include.campaigns.manifest import DefinitionError, compile_manifests, listed_files
     from include.cli.store import platform
     from include.settings import settings
 
-    applied, broken = [], []
+    applied: list[Applied] = []
+    broken: dict[Path, SpecError] = {}
     for file in files:
         try:
             applied.append(_apply(file))
         except SpecError as error:
-            broken.append(error)
-    names = {file.name for file in files}
-    errors = [] if all_there_are else [error for error in _listed() if error.source not in names]
-    errors += [DefinitionError(error.source, "\n".join(map(str, error.problems))) for error in broken]
+            broken[file] = error
+        except Exception as error:
+            trace_if_asked()
+            problem = f"it was not applied ({message_of(error)})"
+            broken[file] = SpecError(file.name, [SpecProblem(ROOT_FIELD, problem, "Nothing of it was changed.")])
+    named = {_listed_as(file) for file in files}
+    errors = [DefinitionError(_listed_as(file), "\n".join(map(str, e.problems))) for file, e in broken.items()]
+    if not all_there_are:
+        before = listed_files(settings().manifests)
+        errors += [e for e in before if e.source not in named and (ROOT / e.source).exists()]
     with platform() as connection:
         compile_manifests(connection, settings().manifests, errors)
     # No DAG is known from this file, so Airflow has no other way to be asked for it; where the files are not ours to
     # touch, it looks at its next turn.
     with suppress(PermissionError):
         (ROOT / "dags" / "definition_errors.py").touch()
-    return applied, broken
+    return applied, list(broken.values())
+
+
+def _listed_as(file: Path) -> str:
+    """A file as the list of broken ones names it: from the project's root, or with its whole path."""
+    path = Path(os.path.realpath(file))  # Path.resolve raises for a link to itself
+    return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
 
 
 def apply_file(file: Path) -> Applied:
@@ -115,17 +128,6 @@ def _apply(file: Path) -> Applied:
     return Applied(spec.tenant, spec.slug, done.dag_id, done.version, done.changed, dag_file)
 
 
-def _listed() -> "list[DefinitionError]":
-    """The definition files that were broken when they were last applied."""
-    from include.campaigns.manifest import STORE_SOURCE, BrokenManifest, read_errors
-    from include.settings import settings
-
-    try:
-        return [error for error in read_errors(settings().manifests) if not error.source.startswith(STORE_SOURCE)]
-    except BrokenManifest:
-        return []
-
-
 def ask_for_parse(applied: Sequence[Applied]) -> None:
     """Ask Airflow to build the DAGs now; without an answer it does so at its next look."""
     from include.cli.airflow_api import AirflowRefused, airflow
@@ -141,19 +143,23 @@ def ask_for_parse(applied: Sequence[Applied]) -> None:
 
 def lint(files: Annotated[list[Path], typer.Argument(help="Definitions to check.")]) -> None:
     """Check definitions without storing anything: every mistake with its line, field and fix. Exit code 2 if
-    there are any.
+    there are any. A remark is no mistake.
     """
     with clear_errors():
         from include.campaigns.definition import load_definition
+        from include.campaigns.remarks import remarks
 
         broken = 0
         for file in files:
             try:
                 spec = load_definition(file)
-                answer(f"{file}: fine, campaign {spec.slug} of tenant {spec.tenant}")
             except SpecError as error:
                 say(str(error))
                 broken += 1
+                continue
+            answer(f"{file}: fine, campaign {spec.slug} of tenant {spec.tenant}")
+            for remark in remarks(spec, datetime.now(UTC)):
+                say(f"{file}: remark: {remark}")
         if broken:
             raise typer.Exit(REFUSED)
 

@@ -40,10 +40,15 @@ def clear_errors() -> Iterator[None]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(FAILED) from None
     except Exception as error:
-        if os.environ.get("BONGSU_DEBUG") == "1":
-            traceback.print_exc()
+        trace_if_asked()
         say(f"Error: {message_of(error)}")
         raise typer.Exit(REFUSED if isinstance(error, (SpecError, Refused)) else FAILED) from None
+
+
+def trace_if_asked() -> None:
+    """Print the traceback of the error at hand when ``BONGSU_DEBUG=1``."""
+    if os.environ.get("BONGSU_DEBUG") == "1":
+        traceback.print_exc()
 
 
 def message_of(error: BaseException) -> str:

@@ -23,7 +23,10 @@ def add(
         import zoneinfo
 
         import psycopg
+        from pydantic_core import PydanticCustomError
 
+        from include.campaigns.spec import TITLE_CHARACTERS
+        from include.campaigns.wording import one_line
         from include.cli.store import platform
         from include.embedded.client import ensure
         from include.embedded.state import Level
@@ -32,12 +35,18 @@ def add(
 
         if timezone not in zoneinfo.available_timezones():
             raise BongsuError(f"--timezone {timezone}: there is no such time zone; write one like Asia/Seoul")
+        try:
+            title = one_line(title or slug)
+        except PydanticCustomError as error:
+            raise BongsuError(f"--title: {error}") from None
+        if len(title) > TITLE_CHARACTERS:
+            raise BongsuError(f"--title: at most {TITLE_CHARACTERS} characters, but these are {len(title):,}")
         with ensure(Level.databases, say), platform() as connection:
             if parent:
                 tenant_id(connection, parent)
             values = {
                 "slug": slug,
-                "title": title or slug,
+                "title": title,
                 "parent": parent or None,
                 "kind": "branch" if parent else "headquarters",
                 "timezone": timezone,

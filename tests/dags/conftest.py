@@ -17,6 +17,7 @@ import pytest
 os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="bongsu-airflow-"))
 os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
 
+from include.campaigns.definition import canonical
 from include.campaigns.entries import make_entry
 from include.campaigns.manifest import Entry, write_errors, write_manifest
 from include.campaigns.spec import CampaignSpec
@@ -73,7 +74,7 @@ def make(
             "tenant": tenant,
             "tenant_title": tenant.upper(),
             "timezone": zone,
-            "spec": spec.document(),
+            "spec": canonical(spec),
             "lines": [11] if purpose == "authentication" else lines,
             "test_line": 10,
         }

@@ -4,6 +4,7 @@ import ast
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,36 @@ def test_a_wrong_definition_is_one_import_error_and_harms_no_other(
         "unknown_purpose.yaml: line 4: purpose: 'advertizing' is not possible here. Did you mean advertising?" in shown
     )
     assert set(found.dags) == {entry.dag_id for entry in entries} | set(REQUESTS)
+
+
+def test_an_entry_of_which_no_dag_can_be_built_is_one_import_error_and_harms_no_other(
+    parse: Parse, manifests: Path, entries: list[Entry]
+) -> None:
+    in_one_shard = entries[0::4]
+    no_zone, no_line, no_cron, *whole = in_one_shard
+    bad = [
+        replace(no_zone, timezone="Nowhere/Else", schedule={"cron": "0 9 * * *"}),
+        replace(no_line, lines=[]),  # building fails when half of the tasks are there
+        replace(no_cron, schedule={"cron": "0 99 * * *"}),
+    ]
+    write_manifest(manifests, 0, [*bad, *whole])
+    parse(manifests)
+    found = parse(manifests)
+    assert list(found.errors) == ["definition_errors.py"]
+    for entry in bad:
+        said = f"store: {entry.tenant}/{entry.slug} version 1: no DAG can be built of it ("
+        assert said in found.errors["definition_errors.py"]
+    assert set(found.dags) == {entry.dag_id for entry in entries} - {entry.dag_id for entry in bad}
+    write_manifest(manifests, 0, in_one_shard)
+    parse(manifests)
+    assert parse(manifests).errors == {}
+
+
+def test_a_task_whose_dag_cannot_be_built_says_why(parse: Parse, manifests: Path, entries: list[Entry]) -> None:
+    write_manifest(manifests, 0, [replace(entries[0], lines=[]), *entries[4::4]])
+    found = parse(manifests, _AIRFLOW_PARSING_CONTEXT_DAG_ID=entries[0].dag_id)
+    assert found.dags == {}
+    assert "IndexError" in found.errors["campaigns_00.py"]
 
 
 def test_a_missing_or_broken_manifest_raises_and_the_other_shards_load(

@@ -1,5 +1,9 @@
 """From definitions in the store to manifests: versions, shards, the last good version, and what an edit changes."""
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,13 +20,16 @@ from include.campaigns.manifest import (
     DefinitionError,
     Entry,
     compile_manifests,
+    listed_files,
     manifest_name,
     read_errors,
     read_manifest,
 )
 from include.campaigns.runs import Run
 from include.campaigns.spec import CampaignSpec
+from include.cli.applying import apply_all
 from include.errors import BongsuError
+from include.settings import ROOT, settings
 from include.store import UnknownTenant, connect
 from tests.support import AD, Databases, make_tenant
 
@@ -212,6 +219,114 @@ def test_a_stored_definition_that_is_no_longer_valid_keeps_its_last_good_entry(
     finally:
         tenant.store.execute("UPDATE campaigns SET state = 'archived' WHERE slug = 'spring'")
         tenant.store.commit()
+
+
+def break_spec(databases: Databases, campaign: int, fields: str) -> None:
+    """Put fields into a stored definition that no apply would take; only the tables' owner may."""
+    with databases.owner() as owner:
+        owner.execute(
+            "UPDATE campaign_versions SET spec = spec || %s::jsonb WHERE campaign_id = %s", [fields, campaign]
+        )
+
+
+UNCOMPILABLE = {
+    "a moment that no zone can show": '{"schedule": {"at": "0001-01-01T00:00:00"}}',
+    "values deep in each other": f'{{"audience": {"[" * 5000}{"]" * 5000}}}',
+    "a list instead of the fields": '{"delivery": []}',
+}
+
+
+@pytest.mark.parametrize("kind", UNCOMPILABLE)
+def test_a_stored_definition_that_cannot_be_compiled_holds_up_no_service_and_can_be_archived(
+    databases: Databases, tenant: Tenant, platform: psycopg.Connection, kind: str
+) -> None:
+    folder = Path(databases.environment["BONGSU_MANIFESTS"])
+    applied, other = tenant.apply(), tenant.apply(slug="other")
+    compile_manifests(platform, folder)
+    good = entry_of(folder, applied)
+    break_spec(databases, applied.campaign_id, UNCOMPILABLE[kind])
+    environment = {**os.environ, **databases.environment, "PYTHONPATH": str(ROOT)}
+
+    def run(*arguments: str) -> None:
+        done = subprocess.run(
+            [sys.executable, "-m", *arguments],
+            env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+
+    try:
+        run("include.embedded.prepare", "store")
+        assert entry_of(folder, applied) == good
+        assert entry_of(folder, other)
+        assert [e.source for e in read_errors(folder) if tenant.slug in e.source] == [
+            f"store: {tenant.slug}/spring version 1"
+        ]
+        run("include.cli", "state", "spring", "archived", "--tenant", tenant.slug)
+        assert applied.dag_id not in {e.dag_id for e in read_manifest(folder / manifest_name(applied.shard))}
+        assert [e for e in read_errors(folder) if tenant.slug in e.source] == []
+    finally:
+        tenant.store.execute("UPDATE campaigns SET state = 'archived' WHERE slug = 'spring'")
+        tenant.store.commit()
+
+
+@pytest.fixture
+def no_lines(databases: Databases) -> str:
+    """A line group without lines, so that nothing of its tenants can be compiled."""
+    with databases.platform() as platform:
+        platform.execute(
+            "INSERT INTO line_groups (slug, title, kind) VALUES ('none', 'none', 'bulk') ON CONFLICT DO NOTHING"
+        )
+    return "none"
+
+
+def test_a_version_that_cannot_be_compiled_is_never_committed(
+    databases: Databases, tenant: Tenant, no_lines: str
+) -> None:
+    applied = tenant.apply()
+    with databases.platform() as platform:
+        platform.execute("UPDATE tenants SET line_group = %s WHERE tenant_id = %s", [no_lines, tenant.tenant_id])
+    for fields in ({"title": "여름맞이"}, {"slug": "other"}):
+        with pytest.raises(BongsuError, match="has no line"):
+            tenant.apply(LATER, **fields)
+    assert tenant.value("SELECT array_agg(slug || version::text) FROM campaigns") == ["spring1"]
+    assert tenant.value("SELECT count(*) FROM campaign_versions") == 1
+    assert tenant.value("SELECT activated_at FROM campaigns WHERE campaign_id = %s", applied.campaign_id) == NOW
+
+
+def test_one_file_that_cannot_be_applied_harms_no_other_of_the_call_and_its_error_ends_with_it(
+    databases: Databases, tenant: Tenant, no_lines: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lineless = Tenant(databases, line_group=no_lines)
+    files = {}
+    for name, spec in {"good": tenant.spec("good"), "lineless": lineless.spec(), "gone": lineless.spec("gone")}.items():
+        document = spec.document()
+        document["audience"]["file"] = "contacts.csv"
+        files[name] = tmp_path / f"{name}.yaml"
+        files[name].write_text(json.dumps(document), encoding="utf-8")
+    files["wrong"] = tmp_path / "wrong.yaml"
+    files["wrong"].write_text("title: [", encoding="utf-8")
+    for name, value in {**databases.environment, "BONGSU_MANIFESTS": str(tmp_path / "manifests")}.items():
+        monkeypatch.setenv(name, value)
+    settings.cache_clear()
+    try:
+        applied, broken = apply_all([files["lineless"], files["wrong"], files["gone"], files["good"]])
+        assert [one.slug for one in applied] == ["good"]
+        assert [error.source for error in broken] == ["lineless.yaml", "wrong.yaml", "gone.yaml"]
+        assert "has no line: give it a line group that has one" in str(broken[0])
+
+        def listed() -> list[str]:
+            return [Path(error.source).name for error in listed_files(tmp_path / "manifests")]
+
+        assert sorted(listed()) == ["gone.yaml", "lineless.yaml", "wrong.yaml"]
+        files["gone"].unlink()
+        with databases.platform() as platform:
+            platform.execute("UPDATE tenants SET line_group = NULL WHERE tenant_id = %s", [lineless.tenant_id])
+        assert [one.slug for one in apply_all([files["lineless"]])[0]] == ["spring"]
+        assert listed() == ["wrong.yaml"]
+    finally:
+        monkeypatch.undo()
+        settings.cache_clear()
+        lineless.store.close()
 
 
 def test_wrong_files_stay_listed_until_the_next_check(platform: psycopg.Connection, tmp_path: Path) -> None:

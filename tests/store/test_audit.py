@@ -20,7 +20,7 @@ from include.reporting.audit import Audit, audit, render_audit
 from include.reporting.books import close
 from include.settings import ROOT
 from tests.store.conftest import Make
-from tests.support import Campaign, Databases, finish_rows, numbers, write_csv
+from tests.support import AD, Campaign, Databases, finish_rows, numbers, write_csv
 
 COLUMNS = (
     "dest_no, call_back, subject, msg_contents, msg_type, sendreq_time, status_code, rsv1, app_etc1, app_etc2, "
@@ -203,8 +203,8 @@ def test_who_refused_before_the_hand_over_is_excused_only_when_absent(make: Make
 
 @pytest.mark.services
 def test_a_withdrawn_consent_counts_for_advertising_only(make: Make) -> None:
-    for purpose, late in (("advertising", 1), ("informational", 0)):
-        campaign = finish(make(100, purpose=purpose))
+    for purpose, text, late in (("advertising", AD, 1), ("informational", "{{name}}님, 안내드립니다.", 0)):
+        campaign = finish(make(100, purpose=purpose, text=text))
         campaign.store.execute(
             "INSERT INTO consents (tenant_id, phone_index, channel, purpose, granted, evidence, source, recorded_at) "
             "VALUES (%s, %s, 'sms', 'advertising', false, 'x', 'x', now() - interval '1 minute')",

