@@ -190,6 +190,21 @@ def test_a_suppression_list_with_a_bad_row_adds_nobody(make: Make, tmp_path: Pat
     assert campaign.value("SELECT count(*) FROM suppressions") == 0
 
 
+@pytest.mark.parametrize(
+    "lines", ["01022220001\n01022220002\n", "1588\n01022220002\n", "02-123-4567\n", "김,01022220001\n이,01022220002\n"]
+)
+def test_an_opt_out_list_without_a_header_is_refused_and_nothing_of_it_is_stored(
+    make: Make, tmp_path: Path, lines: str
+) -> None:
+    campaign = make(1)
+    headerless = tmp_path / "refused.csv"
+    headerless.write_text(lines, encoding="utf-8")
+    with pytest.raises(MalformedFile, match="not like a header") as caught:
+        import_suppressions(campaign.store, campaign.ring, campaign.tenant_id, headerless, "opted_out")
+    assert "2222" not in str(caught.value)
+    assert campaign.value("SELECT count(*) FROM suppressions") == 0
+
+
 MEMORY = """
 import resource, sys
 from pathlib import Path
