@@ -16,6 +16,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from include.campaigns.customer_files import NotOwn, own_file
 from include.campaigns.mistakes import MISTAKE
 from include.campaigns.spec import CampaignSpec
 from include.errors import SpecError, SpecProblem
@@ -93,7 +94,8 @@ class _Reader:
 def load_definition(path: Path) -> CampaignSpec:
     """The spec in a YAML file; the paths of its files are made absolute, starting at its folder.
 
-    :raises SpecError: with every mistake found, each with its line, field and fix.
+    :raises SpecError: with every mistake found, each with its line, field and fix; a file outside the tenant's folder
+        is one.
     """
     document, places, problems = _read(path)
     if problems:
@@ -107,10 +109,27 @@ def load_definition(path: Path) -> CampaignSpec:
             if isinstance(audience.get(name), str) and audience[name]:
                 audience[name] = str((path.parent / audience[name]).resolve())
     try:
-        return CampaignSpec.model_validate(document)
+        spec = CampaignSpec.model_validate(document)
     except ValidationError as error:
         found = [_explain(detail, places) for detail in _causes(error.errors(include_url=False))]
         raise SpecError(path.name, sorted(found, key=lambda p: (p.line or 0, p.column or 0, p.field))) from None
+    if foreign := _foreign_files(spec, places):
+        raise SpecError(path.name, foreign)
+    return spec
+
+
+def _foreign_files(spec: CampaignSpec, places: dict[FieldPath, Place]) -> list[SpecProblem]:
+    """The files of the spec that are not in its tenant's folder."""
+    problems = []
+    for field, name in (("file", spec.audience.file), ("test_file", spec.audience.test_file)):
+        try:
+            if name is not None:
+                own_file(spec.tenant, Path(name))
+        except NotOwn as error:
+            problems.append(
+                SpecProblem(f"audience.{field}", error.problem, error.fix, *_nearest(("audience", field), places))
+            )
+    return problems
 
 
 def canonical(spec: CampaignSpec) -> str:

@@ -190,6 +190,24 @@ def test_a_suppression_list_with_a_bad_row_adds_nobody(make: Make, tmp_path: Pat
     assert campaign.value("SELECT count(*) FROM suppressions") == 0
 
 
+def test_a_link_to_a_file_outside_the_tenants_folder_is_not_opened(
+    make: Make, acme_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    others = write_csv(
+        tmp_path_factory.mktemp("other-tenant") / "people.csv", ["phone", "name"], [["01012345678", "김"]]
+    )
+    file = write_csv(acme_folder / "people.csv", ["phone", "name"], [["01087654321", "이"]])
+    campaign = make(file)
+    file.unlink()
+    file.symlink_to(others)  # after the campaign was checked
+    with pytest.raises(
+        Refused, match=r"people\.csv: the file is not in the folder of tenant acme\. Put it into"
+    ) as caught:
+        campaign.import_()
+    assert str(acme_folder) in str(caught.value)
+    assert campaign.value("SELECT to_regclass(%s)", campaign.staged) is None
+
+
 @pytest.mark.parametrize(
     "lines", ["01022220001\n01022220002\n", "1588\n01022220002\n", "02-123-4567\n", "김,01022220001\n이,01022220002\n"]
 )

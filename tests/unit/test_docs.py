@@ -224,8 +224,8 @@ FULL_SPECS = [
 
 
 @pytest.mark.parametrize("text", FULL_SPECS)
-def test_a_full_spec_validates(text: str, tmp_path: Path) -> None:
-    file = tmp_path / "campaign.yaml"
+def test_a_full_spec_validates(text: str, acme_folder: Path) -> None:
+    file = acme_folder / "campaign.yaml"
     file.write_text(text, encoding="utf-8")
     assert load_definition(file).tenant == "acme"
 
