@@ -67,6 +67,22 @@ def test_every_spelling_is_one_number_and_every_bad_one_has_its_reason(make: Mak
         assert len(digits) <= 7
 
 
+def test_the_csv_of_rejected_rows_holds_no_formulas(make: Make, tmp_path: Path) -> None:
+    phones = ["=cmd|'/c calc'!A1", "+cmd", "@SUM(1)", "-2+3", "\t=1", "＝1+1", "010-1234-567"]
+    header = "=HYPERLINK(1)"
+    rows = [*((phone, "x") for phone in phones), ("01012345678", "😀")]
+    text = f"[ACME] {{{{{header}}}}}"
+    campaign = make(rows, header=("phone", header), columns={"phone": "phone"}, text=text, purpose="informational")
+    campaign.import_()
+    write_rejected(campaign.store, campaign.run.run_id, tmp_path / "rejected.csv")
+    with (tmp_path / "rejected.csv").open(encoding="utf-8-sig", newline="") as file:
+        shown = list(csv.reader(file))[1:]
+    assert len(shown) == len(rows)
+    assert not [cell for row in shown for cell in row if cell[:1] in tuple("=+-@\t\r\n＝＋－＠")]
+    assert shown[0][5].startswith("'=*")
+    assert shown[-1][1] == f"'{header}"
+
+
 def test_a_message_that_cannot_be_sent_to_a_row_rejects_the_row(make: Make) -> None:
     text = AD.replace("{{name|고객}}", "{{name}} {{ city | 서울 }}")
     rows = [
