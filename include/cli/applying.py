@@ -140,16 +140,25 @@ def ask_for_parse(applied: Sequence[Applied]) -> None:
 
 
 def lint(files: Annotated[list[Path], typer.Argument(help="Definitions to check.")]) -> None:
-    """Check definitions without storing anything: every mistake with its line, field and fix. Exit code 2 if
-    there are any.
+    """Check definitions, and the headers of the files that are there, without storing anything: every mistake with its
+    line, field and fix. Exit code 2 if there are any; a remark is none.
     """
     with clear_errors():
+        from include.audience.file_check import check_files
         from include.campaigns.definition import load_definition
 
         broken = 0
         for file in files:
             try:
                 spec = load_definition(file)
+                found = check_files(spec)
+                for remark in found.remarks:
+                    say(f"{file.name}: remark: {remark}.")
+                for problem in found.problems:
+                    say(f"{file.name}: {problem}.")
+                if found.problems:
+                    broken += 1
+                    continue
                 answer(f"{file}: fine, campaign {spec.slug} of tenant {spec.tenant}")
             except SpecError as error:
                 say(str(error))

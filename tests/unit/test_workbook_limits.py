@@ -42,9 +42,8 @@ def made(folder: Path, parts: dict[str, str | Callable[[str], str]]) -> Path:
     path = folder / "contacts.xlsx"
     with zipfile.ZipFile(folder / "plain.xlsx") as plain, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as out:
         for name in {**dict.fromkeys(plain.namelist()), **parts}:
-            part = parts.get(name, lambda text: text)
-            content = part if isinstance(part, str) else part(plain.read(name).decode())
-            out.writestr(name, content)
+            part = parts.get(name) or plain.read(name).decode()
+            out.writestr(name, part if isinstance(part, str) else part(plain.read(name).decode()))
     return path
 
 
