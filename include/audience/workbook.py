@@ -7,6 +7,7 @@ table of shared strings its texts.
 
 import zipfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import IO, Any, cast
 from xml.etree.ElementTree import Element, iterparse
 from xml.parsers import expat
@@ -37,11 +38,17 @@ class TooLarge(Exception):
     """A workbook that unpacks to more than is read; says what of it."""
 
 
+@dataclass(frozen=True)
 class Sheet:
-    """One sheet of a workbook; ``visible`` is false where a person has hidden it."""
+    """One sheet of a workbook.
 
-    def __init__(self, name: str, visible: bool, part: str) -> None:
-        self.name, self.visible, self.part = name, visible, part
+    :param visible: false where a person has hidden it.
+    :param part: its place in the zip file.
+    """
+
+    name: str
+    visible: bool
+    part: str
 
 
 class Workbook:
