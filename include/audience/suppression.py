@@ -59,5 +59,7 @@ def _place(table: Table, column: str | None) -> int:
             "Add a header row, for example phone, or name the column with --column; nothing of the list was stored",
         )
     if folded(column) not in table.header:
-        raise table.malformed(table.header_row, f"there is no column {column!r}", f"It has: {listed(table.header)}")
+        raise table.malformed(
+            table.header_row, f"there is no column {shown(column)}", f"It has: {listed(table.header)}"
+        )
     return table.header.index(folded(column))

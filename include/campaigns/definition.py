@@ -9,6 +9,7 @@ import hashlib
 import json
 import re
 from collections.abc import Hashable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, get_args
 
@@ -107,7 +108,8 @@ def load_definition(path: Path) -> CampaignSpec:
     if isinstance(audience, dict):
         for name in ("file", "test_file"):
             if isinstance(audience.get(name), str) and audience[name]:
-                audience[name] = str((path.parent / audience[name]).resolve())
+                with suppress(OSError, RuntimeError, ValueError):  # no path at all: said below, with its line
+                    audience[name] = str((path.parent / audience[name]).resolve())
     try:
         spec = CampaignSpec.model_validate(document)
     except ValidationError as error:

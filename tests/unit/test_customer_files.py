@@ -79,6 +79,14 @@ def test_the_folder_itself_may_be_a_link_of_the_operators(root: Path, tmp_path_f
     assert own_file("bori", root / "bori" / "upload.csv") == elsewhere / "upload.csv"
 
 
+@pytest.mark.parametrize("name", ["a" * 5_000 + ".csv", '"a\\0b.csv"'])
+def test_a_definition_with_a_name_that_no_file_can_have_is_refused_with_its_line(root: Path, name: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        load_definition(define(root, name))
+    (problem,) = caught.value.problems
+    assert (problem.field, problem.line, problem.problem) == ("audience.file", 6, "no file can have this name")
+
+
 @pytest.mark.parametrize("name", ["a" * 5_000 + ".csv", "a\0b.csv"])
 def test_a_name_that_no_file_can_have_is_refused(root: Path, name: str) -> None:
     with pytest.raises(Refused, match="no file can have this name"):
