@@ -46,9 +46,10 @@ def main() -> int:
     complete = set(options.only) == set(ROWS) and options.rows is None
     lines: list[Measured] = []
     started = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="bongsu-bench-") as folder, own_home(), ExitStack() as shared:
+    with tempfile.TemporaryDirectory(prefix="bongsu-bench-") as files, own_home(files), ExitStack() as shared:
         rows = options.rows or (100_000 if options.small else 1_000_000)
-        bench = Bench(rows, options.repeats, Path(folder), _say, options.small, options.only, shared)
+        (folder := Path(files) / "acme").mkdir()
+        bench = Bench(rows, options.repeats, folder, _say, options.small, options.only, shared)
         for name, place in ROWS.items():
             if name not in options.only:
                 continue
@@ -75,8 +76,11 @@ def main() -> int:
 
 
 @contextmanager
-def own_home() -> Iterator[None]:
-    """Servers of the benchmarks' own, in an empty home below this one: a user's store and Airflow never show them."""
+def own_home(files: str) -> Iterator[None]:
+    """Servers of the benchmarks' own, in an empty home below this one: a user's store and Airflow never show them.
+
+    :param files: folder with the folders of the tenants' customer files.
+    """
     home = Home(this_home().path / "bench")
     home.create()
     stop_all(home)
@@ -84,7 +88,7 @@ def own_home() -> Iterator[None]:
     home.create()
     for name in [name for name in os.environ if name.startswith("BONGSU_")]:
         del os.environ[name]
-    os.environ["BONGSU_HOME"] = str(home.path)
+    os.environ.update(BONGSU_HOME=str(home.path), BONGSU_CUSTOMER_FILES=files)
     settings.cache_clear()
     try:
         yield

@@ -23,6 +23,7 @@ class Settings:
     :param line_url: the SMS line's MariaDB or MySQL.
     :param keyring: file with the encryption keys.
     :param manifests: folder of the compiled DAG manifests.
+    :param customer_files: folder with a folder for each tenant's customer files, named by the tenant's slug.
     :param quiet_hours: ``HH:MM-HH:MM`` in the tenant's time zone during which no advertising starts, or ``off``.
     :param misfire_minutes: a scheduled run that starts later than this after its time sends nothing.
     :param receipt_hours: how long receipts are waited for before a message is marked expired.
@@ -37,6 +38,7 @@ class Settings:
     line_url: str
     keyring: Path
     manifests: Path
+    customer_files: Path
     quiet_hours: str
     misfire_minutes: int
     receipt_hours: int
@@ -59,6 +61,7 @@ class Settings:
             line_url=values.get("BONGSU_LINE_URL", ""),
             keyring=Path(values.get("BONGSU_KEYRING") or home / "keyring.json"),
             manifests=Path(values.get("BONGSU_MANIFESTS") or home / "manifests"),
+            customer_files=Path(values.get("BONGSU_CUSTOMER_FILES") or ROOT / "campaigns"),
             quiet_hours=values.get("BONGSU_QUIET_HOURS", "21:00-08:00"),
             misfire_minutes=int(values.get("BONGSU_MISFIRE_MINUTES", "5")),
             receipt_hours=int(values.get("BONGSU_RECEIPT_HOURS", "72")),

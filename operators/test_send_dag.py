@@ -92,13 +92,13 @@ def build_test_send_dag() -> dict[str, DAG]:
         tags=["request"],
     ) as dag:
         guard = TestSendGuardOperator(task_id="guard", doc_md=TASK_DOCS["guard"])
-        lines = [entries[0].test_line] if entries else [TEST_LINE]
+        lines = [next((entry.test_line for entry in entries if entry.test_line), TEST_LINE)]
         stages(guard, tenant_id=TENANT_ID, lines=lines, outlet=TEST_REPORTS)
     return {DAG_ID: dag}
 
 
 def _known(folder: Path) -> list[Entry]:
-    """The campaigns of every manifest that is whole: a broken one is shown by its own loader, and harms no test send."""
+    """The campaigns of every manifest that is whole; a broken one is shown by its own loader."""
     found: list[Entry] = []
     for path in sorted(folder.glob("campaigns_*.json")):
         with suppress(BrokenManifest):

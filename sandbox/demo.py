@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--in-process", action="store_true", help="without Airflow's services")
     options = parser.parse_args(arguments)
     started = time.monotonic()
-    folder = settings().home / "demo"
+    folder = settings().customer_files / "acme" / "demo"  # where services that run already look for files of acme
     truth = prepare(folder, options.rows)
     report_path = folder / "report.json"
     report_path.unlink(missing_ok=True)

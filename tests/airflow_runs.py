@@ -428,7 +428,8 @@ def running_airflow(databases: Databases, folder: Path) -> Iterator[RunningAirfl
     before = dict(os.environ)
     with ExitStack() as stack:
         try:
-            os.environ.update(BONGSU_HOME=str(databases.home))
+            files = databases.environment["BONGSU_CUSTOMER_FILES"]
+            os.environ.update(BONGSU_HOME=str(databases.home), BONGSU_CUSTOMER_FILES=files)
             os.environ.pop("BONGSU_STORE_URL", None)
             settings.cache_clear()
             services = stack.enter_context(ensure(Level.all, lambda line: None))

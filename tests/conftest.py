@@ -17,7 +17,7 @@ from include.settings import ROOT, settings
 from sandbox.control import send
 from tests.airflow_runs import RunningAirflow, running_airflow
 from tests.dirty_run import DirtyRun, send_dirty_file
-from tests.support import Databases
+from tests.support import Databases, own_files
 
 GONE_SECONDS = 20.0
 # Tests run at any hour; those of quiet hours say which they mean.
@@ -27,8 +27,18 @@ settings.cache_clear()
 PACE = {"BONGSU_POLL_SECONDS": "1", "BONGSU_RETRY_SECONDS": "2"}
 
 
+@pytest.fixture
+def acme_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The test's folder, in which the files of tenant acme are."""
+    for name, value in own_files(tmp_path / "customer-files", tmp_path).items():
+        monkeypatch.setenv(name, value)
+    settings.cache_clear()
+    yield tmp_path
+    settings.cache_clear()
+
+
 @pytest.fixture(scope="session")
-def databases() -> Iterator[Databases]:
+def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
     """The campaign store and the SMS line as the product's own embedded services set them up.
 
     The home is not below pytest's own folder: another pytest that starts closes that to the server's system user.
@@ -38,7 +48,8 @@ def databases() -> Iterator[Databases]:
     before = dict(os.environ)
     with ExitStack() as stack:
         try:
-            os.environ.update(BONGSU_HOME=str(home.path), **PACE)
+            files = own_files(home.path / "customer-files", tmp_path_factory.getbasetemp())
+            os.environ.update(BONGSU_HOME=str(home.path), **files, **PACE)
             os.environ.pop("BONGSU_STORE_URL", None)
             settings.cache_clear()
             services = stack.enter_context(ensure(Level.databases, lambda line: None))

@@ -59,7 +59,11 @@ def send_dirty_file(airflow: RunningAirflow) -> DirtyRun:
     # what a user types, set-up included
     process = subprocess.run(
         [ROOT / "bongsu", "run", definition, "--report", report],
-        env={**os.environ, "BONGSU_HOME": str(airflow.databases.home)},
+        env={
+            **os.environ,
+            "BONGSU_HOME": str(airflow.databases.home),
+            "BONGSU_CUSTOMER_FILES": airflow.environment["BONGSU_CUSTOMER_FILES"],
+        },
         capture_output=True,
         text=True,
         timeout=LONGEST_RUN,

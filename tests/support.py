@@ -69,6 +69,13 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]
     return path
 
 
+def own_files(root: Path, folder: Path) -> dict[str, str]:
+    """The setting under which ``folder`` is that of the tests' tenant, acme; what it needs is made in ``root``."""
+    root.mkdir(exist_ok=True)
+    (root / "acme").symlink_to(folder)
+    return {"BONGSU_CUSTOMER_FILES": str(root)}
+
+
 def numbers(count: int, start: int = 0) -> list[str]:
     """Mobile numbers in their plain form, all different, from a range that nothing else in the stores looks like."""
     return [f"010{73000000 + start + n:08d}" for n in range(count)]

@@ -37,7 +37,7 @@ def cut(file: BinaryIO) -> Iterator[Block]:
 
     For encodings of which no byte of a longer character is a quote or a line break: UTF-8 and CP949.
 
-    :raises UnreadableBlock: no record ends within sight.
+    :raises UnreadableBlock: no record ends within sight, or the last one does not end.
     """
     offset, row, rest = 0, 1, b""
     while chunk := file.read(SIZE):
@@ -51,7 +51,7 @@ def cut(file: BinaryIO) -> Iterator[Block]:
         else:
             rest = data
     if rest:
-        yield Block(offset, len(rest), row, 1)
+        raise UnreadableBlock
 
 
 def _whole_records(data: bytes) -> tuple[int, int]:

@@ -1,10 +1,10 @@
 """Which column of a customer file is which variable of the campaign."""
 
 import difflib
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from include.audience.header import folded, listed, shown
 from include.errors import Refused
 
 PHONE = "phone"
@@ -27,11 +27,11 @@ class ColumnPlan:
         :raises Refused: when no column has it.
         """
         try:
-            return self.variables.index(variable)
+            return self.variables.index(folded(variable))
         except ValueError:
             raise Refused(
-                f"No column is the {variable}. The file has: {', '.join(self.header)}. "
-                f"Say which one in the campaign, for example columns: {{{variable}: {self.header[0]}}}"
+                f"No column is the {variable}. The file has: {listed(self.header)}. "
+                f"Say which one in the campaign, for example columns: {{{variable}: {shown(self.header[0])}}}"
             ) from None
 
     @property
@@ -49,25 +49,25 @@ def resolve_columns(header: Sequence[str], mapping: Mapping[str, str]) -> Column
     variables = list(header)
     mapped: dict[str, str] = {}
     for variable, wanted in mapping.items():
-        name = unicodedata.normalize("NFC", wanted).strip()
+        name = folded(wanted)
         if name not in header:
             raise Refused(_missing(variable, name, header))
         if name in mapped:
             raise Refused(f"Column {name} is mapped to both {mapped[name]} and {variable}. Keep one of the two")
         mapped[name] = variable
-        variables[header.index(name)] = unicodedata.normalize("NFC", variable).strip()
+        variables[header.index(name)] = folded(variable)
     for place, variable in enumerate(variables):
         first = variables.index(variable)
         if first != place:
             raise Refused(
-                f"Columns {header[first]} and {header[place]} would both be the variable {variable}. "
-                "Rename the column in the file, or map it to another variable"
+                f"Columns {shown(header[first])} and {shown(header[place])} would both be the variable "
+                f"{shown(variable)}. Rename the column in the file, or map it to another variable"
             )
     return ColumnPlan(tuple(header), tuple(variables))
 
 
 def _missing(variable: str, name: str, header: Sequence[str]) -> str:
-    folded = {column.casefold().replace(" ", ""): column for column in header}
-    close = difflib.get_close_matches(name.casefold().replace(" ", ""), folded, n=1, cutoff=0.5)
-    hint = f" Did you mean {folded[close[0]]}?" if close else ""
-    return f"The file has no column {name} (mapped to {variable}).{hint} It has: {', '.join(header)}"
+    there = {column.casefold().replace(" ", ""): column for column in header}
+    close = difflib.get_close_matches(name.casefold().replace(" ", ""), there, n=1, cutoff=0.5)
+    hint = f" Did you mean {shown(there[close[0]])}?" if close else ""
+    return f"The file has no column {name} (mapped to {variable}).{hint} It has: {listed(header)}"

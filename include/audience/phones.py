@@ -2,8 +2,8 @@
 
 Accepted are 010 with eleven digits and the old 011 and 016 to 019 with ten or eleven, written
 
-* with hyphens, dots, spaces (also no-break ones), parentheses, or none of these: ``010-1234-5678``,
-  ``(010) 1234 5678``;
+* with hyphens, dots between groups of digits, spaces (also no-break ones), parentheses, or none of these:
+  ``010-1234-5678``, ``010.1234.5678``, ``(010) 1234 5678``;
 * with the country code: ``+82 10 …``, ``+82 (0)10 …``, ``0082 10 …``, ``82-10-…``;
 * in full-width characters: ``０１０－１２３４－５６７８``;
 * as a spreadsheet leaves them: the leading zero lost (``1012345678``), a leading apostrophe, or a number
@@ -11,8 +11,8 @@ Accepted are 010 with eleven digits and the old 011 and 016 to 019 with ten or e
   so it is dropped).
 
 Everything else is refused with one of the reasons in :mod:`include.audience.reasons`. Two numbers in one
-cell, a name beside the number, or thousands separators are refused too: guessing there would write to a
-stranger.
+cell, a name beside the number, thousands separators, decimals and negative numbers are refused too: guessing there
+would write to a stranger.
 """
 
 import re
@@ -35,13 +35,14 @@ from include.audience.reasons import (
 PhoneResult = tuple[str | None, str | None]
 """``(number, None)`` or ``(None, reason)``."""
 
+_DASHES = "-\u2010\u2011\u2012\u2013\u2014\u2015\u2043\u2212\ufe58\ufe63\uff0d"
 # What means nothing between digits: blanks, dashes of all kinds, dots, parentheses, invisible marks.
 _IGNORED = dict.fromkeys(
     map(
         ord,
         " \t\r\n\v\f\x85\xa0\u1680\u3000\u2028\u2029\u202f\u205f"  # blanks
         "\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
-        "-\xad\u2010\u2011\u2012\u2013\u2014\u2015\u2043\u2212\ufe58\ufe63\uff0d\u30fc"  # dashes
+        f"{_DASHES}\xad\u30fc"
         ".\xb7\u30fb\u2022"  # dots
         "()"
         "\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff",
@@ -52,6 +53,9 @@ _PLAIN_IGNORED = b" -()"  # of these, what a fast look may drop; a dot may be th
 _NARROW = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
 _APOSTROPHES = "'`\u2018\u2019\u00b4\u02bc"
 _SCIENTIFIC = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]*)?[eE][+-]?[0-9]+")
+_NEGATIVE = re.compile(rf"[^0-9+]*[{_DASHES}][^0-9+]*[1-9]")  # a number whose zero is lost does not follow a minus
+_DECIMAL = re.compile(r"[0-9]\.[0-9]")
+_LONGER_THAN_A_GROUP = re.compile(r"[0-9]{5}")
 _DIGITS = re.compile(r"\+?[0-9]+")
 _OLD_MOBILE = ("011", "016", "017", "018", "019")
 _AREA_CODES = frozenset(f"0{code}" for code in (31, 32, 33, 41, 42, 43, 44, 51, 52, 53, 54, 55, 61, 62, 63, 64))
@@ -86,7 +90,7 @@ def normalise_many(column: Sequence[str]) -> tuple[list[bytes], dict[int, str]]:
         if numbers[place]:
             continue
         size = len(cell)
-        if size == 10 and cell[:2] == b"10" and cell.isdigit():
+        if size == 10 and cell[:2] == b"10" and cell.isdigit() and column[place][0] == "1":  # not a minus before it
             numbers[place] = b"0" + cell
         elif size == 13 and cell[:5] == b"+8210" and cell[1:].isdigit():
             numbers[place] = b"0" + cell[3:]
@@ -103,7 +107,10 @@ def _normalise_anything(raw: str) -> PhoneResult:
     text = raw.translate(_NARROW).strip().lstrip(_APOSTROPHES)
     if _SCIENTIFIC.fullmatch(text.strip()):
         return None, SCIENTIFIC_NOTATION
-    text = text.rstrip().removesuffix(".0").translate(_IGNORED)
+    text = text.rstrip().removesuffix(".0")
+    if _NEGATIVE.match(text) or (_DECIMAL.search(text) and _LONGER_THAN_A_GROUP.search(text.removeprefix("0082"))):
+        return None, NOT_A_NUMBER
+    text = text.translate(_IGNORED)
     if not text:
         return None, EMPTY
     if not _DIGITS.fullmatch(text):

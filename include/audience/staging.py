@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 import psycopg
 
@@ -20,6 +21,7 @@ from include.audience.reader import open_table
 from include.audience.staged import COPY_HEADER, COPY_TRAILER, staged_query
 from include.audience.table import Table
 from include.audience.text import TextTable
+from include.campaigns.customer_files import own_file
 from include.campaigns.runs import Run
 from include.privacy.cipher import KeyRing
 
@@ -47,22 +49,26 @@ def import_targets(
 
     :param progress: called now and then with the rows read so far.
     :raises MalformedFile: the file cannot be read; names the row. Nothing is stored.
-    :raises Refused: a column is missing, or the text cannot be sent to anybody. Nothing is stored.
+    :raises Refused: the file is not in the tenant's folder, a column is missing, or the text cannot be sent to anybody.
+        Nothing is stored.
     """
     with ExitStack() as opened:
-        path = run.audience_file
+        path = own_file(run.spec.tenant, run.audience_file)
         large = PROCESSES > 1 and path.is_file() and path.stat().st_size >= LARGE
         crew = opened.enter_context(Crew(PROCESSES, path)) if large else None
-        return _import(store, run, ring, crew, progress)
+        return _import(store, run, path, ring, crew, progress)
 
 
 def _import(
-    store: psycopg.Connection, run: Run, ring: KeyRing, crew: Crew | None, progress: Callable[[int], None]
+    store: psycopg.Connection,
+    run: Run,
+    path: Path,
+    ring: KeyRing,
+    crew: Crew | None,
+    progress: Callable[[int], None],
 ) -> ImportCounts:
     audience, message = run.spec.audience, run.spec.message
-    table = open_table(
-        run.audience_file, encoding=audience.encoding, delimiter=audience.delimiter, sheet=audience.sheet
-    )
+    table = open_table(path, encoding=audience.encoding, delimiter=audience.delimiter, sheet=audience.sheet)
     job = Job(
         tenant_id=run.tenant_id,
         columns=resolve_columns(table.header, audience.columns),

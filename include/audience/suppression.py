@@ -5,9 +5,9 @@ from typing import Literal
 
 import psycopg
 
+from include.audience.header import folded, listed, shown
 from include.audience.phones import normalise
-from include.audience.reader import open_table
-from include.errors import MalformedFile
+from include.audience.reader import Table, open_table
 from include.privacy.cipher import KeyRing
 from include.queries import query
 
@@ -23,12 +23,11 @@ def import_suppressions(
     """Add every number of ``path`` to the tenant's suppressions, all or none; how many rows were read.
 
     :param path: CSV or XLSX with a header; the numbers stand in ``column``, by default the first.
-    :raises MalformedFile: a row holds no phone number; a list that must not be written to is not half-read.
+    :raises MalformedFile: the header looks like a number or a person, or a row holds no phone number; a list that
+        must not be written to is not half-read.
     """
     table = open_table(path)
-    if column is not None and column not in table.header:
-        raise MalformedFile(str(path), 1, f"there is no column {column!r}", f"It has: {', '.join(table.header)}")
-    place = table.header.index(column) if column else 0
+    place = _place(table, column)
     read = 0
     with store.transaction():
         store.execute("CREATE TEMPORARY TABLE refusals (phone_index bytea NOT NULL) ON COMMIT DROP")
@@ -37,14 +36,30 @@ def import_suppressions(
                 for row_no, row in enumerate(rows, first_row):
                     number, problem = normalise(row[place])
                     if number is None:
-                        raise MalformedFile(
-                            str(path),
+                        raise table.malformed(
                             row_no,
-                            f"{table.header[place]} is not a mobile number ({problem})",
-                            "Correct or remove the row; nothing of the list was stored.",
+                            f"{shown(table.header[place])} is not a mobile number ({problem})",
+                            "Correct or remove the row; nothing of the list was stored",
                         )
                     copy.write_row((ring.blind_index(number),))
                 read += len(rows)
         values = {"tenant": tenant_id, "reason": reason, "source": path.name}
         store.execute(query("audience/suppress"), values)
     return read
+
+
+def _place(table: Table, column: str | None) -> int:
+    """The place of the numbers in a row."""
+    if column is None:
+        if any(map(str.isalpha, table.header[0])):
+            return 0
+        raise table.malformed(
+            table.header_row,
+            "it looks like a number, not like a header",
+            "Add a header row, for example phone, or name the column with --column; nothing of the list was stored",
+        )
+    if folded(column) not in table.header:
+        raise table.malformed(
+            table.header_row, f"there is no column {shown(column)}", f"It has: {listed(table.header)}"
+        )
+    return table.header.index(folded(column))

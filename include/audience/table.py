@@ -1,12 +1,12 @@
 """What every kind of customer file becomes: a header, and batches of rows with their row numbers."""
 
-import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from itertools import islice
 from pathlib import Path
 
+from include.audience.header import PERSONAL_FIX, folded, personal_columns, shown
 from include.errors import MalformedFile
 
 Row = list[str]
@@ -15,7 +15,7 @@ Row = list[str]
 class Table(ABC):
     """A customer file, opened: its header is checked and it is known to have rows.
 
-    :ivar header: column names, trimmed and composed (NFC).
+    :ivar header: column names, folded (:func:`include.audience.header.folded`); none looks like a person's data.
     :ivar header_row: the row they stand in.
     :ivar encoding: of a text file; ``None`` for a workbook.
     :ivar delimiter: of a text file; ``None`` for a workbook.
@@ -116,9 +116,12 @@ class Table(ABC):
         raise self.malformed(None, "it is empty", "It needs a header row and a row for each recipient")
 
     def _checked_header(self, record: Row, number: int) -> list[str]:
-        names = [unicodedata.normalize("NFC", name).strip(" \t\r\n\xa0\ufeff") for name in record]
+        names = list(map(folded, record))
         while names and not names[-1]:
             names.pop()
+        if places := personal_columns(names):
+            where = f"column {places[0]}" if len(places) == 1 else f"columns {', '.join(map(str, places[:5]))}"
+            raise self.malformed(number, f"it looks like a person, not like a header ({where})", PERSONAL_FIX)
         seen: dict[str, int] = {}
         for position, name in enumerate(names, 1):
             if not name:
@@ -128,7 +131,7 @@ class Table(ABC):
             if name in seen:
                 raise self.malformed(
                     number,
-                    f"columns {seen[name]} and {position} of the header have the same name, {name}",
+                    f"columns {seen[name]} and {position} of the header have the same name, {shown(name)}",
                     "Rename one of them",
                 )
             seen[name] = position

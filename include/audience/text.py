@@ -2,6 +2,7 @@
 
 UTF-8 with or without BOM, else CP949 (which contains EUC-KR): decided on the whole file, in one streaming
 pass before the first row is given out, so that a bad byte in row 70,000 is found before anything is stored.
+A file has to end with a line break: without one it may have been cut off.
 Quoting is strict: a quote that is never closed, or text after a closing quote, is an error with its row and
 never a guess.
 """
@@ -9,6 +10,7 @@ never a guess.
 import codecs
 import csv
 import io
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -42,11 +44,17 @@ class TextTable(Table):
         self.encoding = self._find_encoding(encoding)
         self.delimiter = given or _find_delimiter(path, self.encoding)
         self._read_header()
+        self._check_end()
 
     @property
     def in_blocks(self) -> bool:
         """Whether :mod:`include.audience.blocks` can cut the file."""
         return self.encoding in ("utf-8", "utf-8-sig", "cp949")
+
+    def batches(self, size: int = 10_000, after: int = 0) -> Iterator[tuple[int, list[Row]]]:
+        """As :meth:`Table.batches`; at the end once more whether the file is whole, which may have changed since."""
+        yield from super().batches(size, after)
+        self._check_end()
 
     @contextmanager
     def _records(self) -> Iterator[Iterator[Row]]:
@@ -68,6 +76,17 @@ class TextTable(Table):
         if "expected after" in reason:
             return self.malformed(row, "text follows a closing quote", _QUOTE_FIX)
         return self.malformed(row, reason, _SAVE_AS)
+
+    def _check_end(self) -> None:
+        """Make sure that the last row ends: of a file cut off in its last column nothing else tells."""
+        with self.path.open("rb") as file:
+            file.seek(max(file.seek(0, os.SEEK_END) - 1, 0))
+            if file.read() not in (b"\n", b"\r"):
+                raise self.malformed(
+                    None,
+                    "its last row does not end with a line break, as if the file had been cut off",
+                    "Check that it is whole; then add a line break at its end, or save it as .xlsx",
+                )
 
     def _find_encoding(self, wanted: str | None) -> str:
         with self.path.open("rb") as file:

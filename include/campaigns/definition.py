@@ -11,6 +11,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from include.campaigns.customer_files import NotOwn, own_file
 from include.campaigns.document import ROOT_FIELD, Document, FieldPath, dotted, read_document
 from include.campaigns.mistakes import MISTAKE, shown
 from include.campaigns.spec import CampaignSpec
@@ -29,7 +30,8 @@ LIMITS = {
 def load_definition(path: Path) -> CampaignSpec:
     """The spec in a YAML file; the paths of its files are made absolute, starting at its folder.
 
-    :raises SpecError: with every mistake found, each with its line, field and fix.
+    :raises SpecError: with every mistake found, each with its line, field and fix; a file outside the tenant's folder
+        is one.
     """
     document = read_document(path)
     if document.problems:
@@ -38,10 +40,13 @@ def load_definition(path: Path) -> CampaignSpec:
         fix = "Begin with tenant:, slug:, title: and so on; ./bongsu schema shows all fields."
         raise _wrong(path, [SpecProblem(ROOT_FIELD, "there are no fields in it", fix, 1, 1)])
     try:
-        return CampaignSpec.model_validate(document.value, context={"folder": path.parent})
+        spec = CampaignSpec.model_validate(document.value, context={"folder": path.parent})
     except ValidationError as error:
         found = [_explain(detail, document) for detail in _causes(error.errors(include_url=False))]
         raise _wrong(path, sorted(found, key=lambda p: (p.line or 0, p.column or 0, p.field))) from None
+    if foreign := _foreign_files(spec, document):
+        raise _wrong(path, foreign)
+    return spec
 
 
 def _wrong(path: Path, problems: list[SpecProblem]) -> SpecError:
@@ -49,6 +54,19 @@ def _wrong(path: Path, problems: list[SpecProblem]) -> SpecError:
         more = SpecProblem(ROOT_FIELD, f"there are {len(problems) - MAX_PROBLEMS:,} more mistakes", "Mend these first.")
         problems = [*problems[:MAX_PROBLEMS], more]
     return SpecError(path.name, problems)
+
+
+def _foreign_files(spec: CampaignSpec, document: Document) -> list[SpecProblem]:
+    """The files of the spec that are not in its tenant's folder."""
+    problems = []
+    for field, name in (("file", spec.audience.file), ("test_file", spec.audience.test_file)):
+        try:
+            if name is not None:
+                own_file(spec.tenant, Path(name))
+        except NotOwn as error:
+            place = document.nearest(("audience", field))
+            problems.append(SpecProblem(f"audience.{field}", error.problem, error.fix, *place))
+    return problems
 
 
 def canonical(spec: CampaignSpec) -> str:

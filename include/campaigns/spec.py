@@ -128,7 +128,8 @@ class Audience(Part):
     """Who is written to: a customer file and how to read it."""
 
     file: CustomerFile = Field(
-        description="customer file, CSV or XLSX; a relative path starts at the folder of the YAML file",
+        description="customer file, CSV or XLSX, in the tenant's own folder; a relative path starts at the "
+        "folder of the YAML file",
         examples=["contacts.csv"],
     )
     test_file: CustomerFile | None = Field(
@@ -137,7 +138,7 @@ class Audience(Part):
         "send is refused, and it never goes to the customers",
         examples=["testers.csv"],
     )
-    sheet: Line | None = Field(default=None, description="sheet of an XLSX file; the first one when left out")
+    sheet: Line | None = Field(default=None, description="sheet of an XLSX file; the first visible one when left out")
     encoding: Literal["utf-8", "cp949"] | None = Field(
         default=None, description="encoding of a CSV file (EUC-KR is part of cp949); recognised when left out"
     )

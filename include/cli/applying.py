@@ -32,7 +32,7 @@ class Applied:
 def apply(
     files: Annotated[
         list[Path] | None,
-        typer.Argument(help="Definitions; by default all of campaigns/*.yaml.", show_default=False),
+        typer.Argument(help="Definitions; by default all of campaigns/*/*.yaml.", show_default=False),
     ] = None,
 ) -> None:
     """Check definitions, keep each as a version in the store, and let Airflow build their DAGs. Nothing is
@@ -42,7 +42,7 @@ def apply(
         from include.embedded.client import ensure
         from include.embedded.state import Level
 
-        chosen = list(files or sorted(ROOT.glob("campaigns/*.y*ml")))
+        chosen = list(files or sorted(ROOT.glob("campaigns/*/*.y*ml")))
         with ensure(Level.databases, say) as services:
             applied, broken = apply_all(chosen, all_there_are=not files)
             for one in applied:
@@ -52,7 +52,7 @@ def apply(
             if services.has_airflow:
                 ask_for_parse([one for one in applied if one.changed])
         if not chosen:
-            answer(f"No definitions in {ROOT / 'campaigns'}.")
+            answer(f"No definitions in the folders of {ROOT / 'campaigns'}.")
         if broken:
             raise typer.Exit(REFUSED)
 
@@ -142,10 +142,11 @@ def ask_for_parse(applied: Sequence[Applied]) -> None:
 
 
 def lint(files: Annotated[list[Path], typer.Argument(help="Definitions to check.")]) -> None:
-    """Check definitions without storing anything: every mistake with its line, field and fix. Exit code 2 if
-    there are any. A remark is no mistake.
+    """Check definitions, and the headers of the files that are there, without storing anything: every mistake with its
+    line, field and fix. Exit code 2 if there are any; a remark is none.
     """
     with clear_errors():
+        from include.audience.file_check import check_files
         from include.campaigns.definition import load_definition
         from include.campaigns.remarks import remarks
 
@@ -157,9 +158,15 @@ def lint(files: Annotated[list[Path], typer.Argument(help="Definitions to check.
                 say(str(error))
                 broken += 1
                 continue
+            checked = check_files(spec)
+            for problem in checked.problems:
+                say(f"{file.name}: {problem}.")
+            if checked.problems:
+                broken += 1
+                continue
             answer(f"{file}: fine, campaign {spec.slug} of tenant {spec.tenant}")
-            for remark in remarks(spec, datetime.now(UTC)):
-                say(f"{file}: remark: {remark}")
+            for remark in (*remarks(spec, datetime.now(UTC)), *(f"{remark}." for remark in checked.remarks)):
+                say(f"{file.name}: remark: {remark}")
         if broken:
             raise typer.Exit(REFUSED)
 

@@ -15,8 +15,16 @@ import psutil
 CHILD = Path(__file__).with_name("child.py")
 ROOT = Path(__file__).resolve().parent.parent.parent
 MARKER = "BONGSU_SESSION"
-# Settings that say how, not where: whoever starts the services decides them.
-CALLERS = frozenset({"BONGSU_MISFIRE_MINUTES", "BONGSU_RECEIPT_HOURS", "BONGSU_POLL_SECONDS", "BONGSU_RETRY_SECONDS"})
+# Settings that are not about this home's servers: whoever starts the services decides them.
+CALLERS = frozenset(
+    {
+        "BONGSU_CUSTOMER_FILES",
+        "BONGSU_MISFIRE_MINUTES",
+        "BONGSU_RECEIPT_HOURS",
+        "BONGSU_POLL_SECONDS",
+        "BONGSU_RETRY_SECONDS",
+    }
+)
 
 
 def base_environment(home: Path) -> dict[str, str]:

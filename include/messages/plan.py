@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from itertools import repeat
 from typing import NamedTuple
 
+from include.audience.header import listed, shown
 from include.audience.reasons import (
     MISSING_VARIABLE,
     SUBJECT_TOO_LONG,
@@ -189,8 +190,8 @@ def _fixed_size(literal: str, field: str) -> int:
 
 def _unknown_variable(name: str, columns: Sequence[str], field: str) -> Refused:
     close = difflib.get_close_matches(name, columns, n=1)
-    hint = f"Did you mean {{{{{close[0]}}}}}? " if close else ""
+    hint = f"Did you mean {{{{{shown(close[0])}}}}}? " if close else ""
     return Refused(
-        f"{field}: the audience has no column for {{{{{name}}}}}. {hint}It has: {', '.join(columns)}. "
+        f"{field}: the audience has no column for {{{{{name}}}}}. {hint}It has: {listed(columns)}. "
         f"Map a column to it, or give it a default: {{{{{name}|…}}}}"
     )

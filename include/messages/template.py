@@ -5,8 +5,8 @@
 * Single braces and ``{{}}`` are text. An unclosed ``{{`` is a mistake, reported with its place.
 * Values go in as they are and are never looked at again: a value that contains ``{{x}}`` stays that. Three
   things are tidied (:func:`clean`), because they come from files and not from people: decomposed Hangul is
-  composed (NFC), control characters, line breaks and no-break spaces become one space a run, and zero-width
-  marks are dropped.
+  composed (NFC), control characters, line breaks and no-break spaces become one space a run, and invisible
+  marks (of no width, soft hyphens) are dropped.
 """
 
 import re
@@ -21,7 +21,7 @@ from include.errors import BongsuError
 _VARIABLE = re.compile(r"\{\{([^{}]*)\}\}")
 _TO_SPACE = re.compile(r"[\x00-\x1f\x7f-\xa0\u2028\u2029\u202f]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
-_TO_NOTHING = re.compile(r"[\u200b\ufeff]+")
+_TO_NOTHING = re.compile(r"[\xad\u200b-\u200d\ufeff]+")
 
 
 class TemplateError(BongsuError):
@@ -213,4 +213,4 @@ def _variable(text: str, match: re.Match[str]) -> Variable:
             "the variable's name holds a line break or a control character",
             "Write {{name}}",
         )
-    return Variable(name, default.strip() if bar else None)
+    return Variable(" ".join(name.split()), default.strip() if bar else None)  # as the names of columns are folded

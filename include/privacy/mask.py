@@ -2,13 +2,17 @@
 
 import re
 
+_LANDLINE = re.compile(r"\(?(0(?:2|[3-8]\d))\)?[-. ]?(\d{3,4})[-. ]?\d\d(\d\d)")
 _MOBILE = re.compile(r"(01[016789])[-. ]?(\d{3,4})[-. ]?(\d{4})")
 
 
 def mask_phone(number: str) -> str:
-    """``01012345678`` → ``010-****-5678``; anything else as :func:`mask_text`."""
-    found = _MOBILE.fullmatch(number.strip())
-    return f"{found[1]}-****-{found[3]}" if found else mask_text(number)
+    """``01012345678`` → ``010-****-5678``; a landline ``021234567`` → ``02-***-**67``; else as :func:`mask_text`."""
+    if found := _MOBILE.fullmatch(number.strip()):
+        return f"{found[1]}-****-{found[3]}"
+    if found := _LANDLINE.fullmatch(number.strip()):
+        return f"{found[1]}-{'*' * len(found[2])}-**{found[3]}"
+    return mask_text(number)
 
 
 def mask_text(value: str) -> str:

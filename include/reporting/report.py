@@ -14,6 +14,9 @@ from include.campaigns import runs
 from include.errors import BongsuError
 from include.queries import query
 
+FORMULA = r"^[=+@\t\r\n＝＋－＠-]"
+"""What a cell of a CSV begins with that a spreadsheet takes for a formula, in either width; for PostgreSQL."""
+
 
 class NoReport(BongsuError):
     """The campaign has no run that can be reported on."""
@@ -107,6 +110,7 @@ def write_rejected(store: psycopg.Connection, run_id: int, path: Path) -> int:
         "labels": [reason.label for reason in reasons],
         "explanations": [reason.explanation for reason in reasons],
         "fixes": [reason.fix for reason in reasons],
+        "formula": FORMULA,
     }
     statement = sql.SQL(query("reporting/rejected_csv")).format(rejected=sql.SQL(query("reporting/rejected")))
     with path.open("wb") as file, store.cursor() as cursor:

@@ -16,7 +16,8 @@ from tests.support import AD, put_campaign, write_csv
 def new_campaign(servers: Servers, plan: Plan) -> Place:
     """The campaign of ``plan``, with the people who have refused before; its run is begun by the first task."""
     slug, values = f"s{time.time_ns()}", settings()
-    file = servers.home.path / "people.csv"
+    file = values.customer_files / "acme" / "people.csv"
+    file.parent.mkdir(parents=True, exist_ok=True)
     write_csv(file, ["phone", "name"], plan.rows)
     spec = CampaignSpec.model_validate(
         {

@@ -179,10 +179,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     began = time.monotonic()
     home = fresh_home()
-    os.environ.update(BONGSU_HOME=str(home.path), **PACE)
+    files = home.path / "customer-files"
+    os.environ.update(BONGSU_HOME=str(home.path), BONGSU_CUSTOMER_FILES=str(files), **PACE)
     os.environ.pop("BONGSU_STORE_URL", None)
     settings.cache_clear()
-    definition, truth = prepare(home.path / "chaos", options.recipients, options.seed)
+    definition, truth = prepare(files / "acme", options.recipients, options.seed)
     print(f"seed {options.seed}: {truth.rows:,} rows, {truth.recipients:,} recipients", flush=True)
     with ensure(Level.all, lambda line: print(line, file=sys.stderr, flush=True)) as services:
         site = Site(home, read_json(home.endpoints)["ports"], load_secrets(home))

@@ -114,7 +114,7 @@ class Servers:
             self._start(name)
         for name, (service, _) in self._services.items():
             self._until_ready(name, service)
-        values = product_environment(self.site)
+        values = product_environment(self.site) | {"BONGSU_CUSTOMER_FILES": str(self.home.path / "customer-files")}
         os.environ.update(values)
         settings.cache_clear()
         # In a process of its own: what the migrations import would be copied by every fork.

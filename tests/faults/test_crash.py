@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -71,10 +72,8 @@ def test_every_point_is_crashed() -> None:
 
 @pytest.mark.usefixtures("quiet_agents")
 @pytest.mark.parametrize("armed", LEAVES)
-def test_a_crash_then_the_rest_from_outside(
-    databases: Databases, tmp_path_factory: pytest.TempPathFactory, armed: str
-) -> None:
-    file = tmp_path_factory.mktemp("crash") / "people.csv"
+def test_a_crash_then_the_rest_from_outside(databases: Databases, acme_folder: Path, armed: str) -> None:
+    file = acme_folder / "people.csv"
     write_csv(file, ("phone", "name"), [(number, "김철수") for number in numbers(250)])
     campaign = make_campaign(databases, file)
     try:

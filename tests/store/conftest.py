@@ -13,14 +13,14 @@ Make = Callable[..., Campaign]
 
 
 @pytest.fixture
-def make(databases: Databases, quiet_agents: None, tmp_path: Path) -> Iterator[Make]:
+def make(databases: Databases, quiet_agents: None, acme_folder: Path) -> Iterator[Make]:
     """Makes campaigns over a file, over rows of (phone, name), or over so many good rows."""
     made: list[Campaign] = []
 
     def one(rows: Rows, *, header: Sequence[str] = ("phone", "name"), **options: Any) -> Campaign:
         if isinstance(rows, int):
             rows = [(number, "김철수") for number in numbers(rows)]
-        file = rows if isinstance(rows, Path) else write_csv(tmp_path / f"{len(made)}.csv", header, rows)
+        file = rows if isinstance(rows, Path) else write_csv(acme_folder / f"{len(made)}.csv", header, rows)
         made.append(make_campaign(databases, file, **options))
         return made[-1]
 

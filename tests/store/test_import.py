@@ -67,6 +67,22 @@ def test_every_spelling_is_one_number_and_every_bad_one_has_its_reason(make: Mak
         assert len(digits) <= 7
 
 
+def test_the_csv_of_rejected_rows_holds_no_formulas(make: Make, tmp_path: Path) -> None:
+    phones = ["=cmd|'/c calc'!A1", "+cmd", "@SUM(1)", "-2+3", "\t=1", "＝1+1", "010-1234-567"]
+    header = "=HYPERLINK(1)"
+    rows = [*((phone, "x") for phone in phones), ("01012345678", "😀")]
+    text = f"[ACME] {{{{{header}}}}}"
+    campaign = make(rows, header=("phone", header), columns={"phone": "phone"}, text=text, purpose="informational")
+    campaign.import_()
+    write_rejected(campaign.store, campaign.run.run_id, tmp_path / "rejected.csv")
+    with (tmp_path / "rejected.csv").open(encoding="utf-8-sig", newline="") as file:
+        shown = list(csv.reader(file))[1:]
+    assert len(shown) == len(rows)
+    assert not [cell for row in shown for cell in row if cell[:1] in tuple("=+-@\t\r\n＝＋－＠")]
+    assert shown[0][5].startswith("'=*")
+    assert shown[-1][1] == f"'{header}"
+
+
 def test_a_message_that_cannot_be_sent_to_a_row_rejects_the_row(make: Make) -> None:
     text = AD.replace("{{name|고객}}", "{{name}} {{ city | 서울 }}")
     rows = [
@@ -187,6 +203,39 @@ def test_a_suppression_list_with_a_bad_row_adds_nobody(make: Make, tmp_path: Pat
     bad = write_csv(tmp_path / "list.csv", ["번호"], [["01012345678"], ["02-123-4567"]])
     with pytest.raises(MalformedFile, match="row 3"):
         import_suppressions(campaign.store, campaign.ring, campaign.tenant_id, bad)
+    assert campaign.value("SELECT count(*) FROM suppressions") == 0
+
+
+def test_a_link_to_a_file_outside_the_tenants_folder_is_not_opened(
+    make: Make, acme_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    others = write_csv(
+        tmp_path_factory.mktemp("other-tenant") / "people.csv", ["phone", "name"], [["01012345678", "김"]]
+    )
+    file = write_csv(acme_folder / "people.csv", ["phone", "name"], [["01087654321", "이"]])
+    campaign = make(file)
+    file.unlink()
+    file.symlink_to(others)  # after the campaign was checked
+    with pytest.raises(
+        Refused, match=r"people\.csv: the file is not in the folder of tenant acme\. Put it into"
+    ) as caught:
+        campaign.import_()
+    assert str(acme_folder) in str(caught.value)
+    assert campaign.value("SELECT to_regclass(%s)", campaign.staged) is None
+
+
+@pytest.mark.parametrize(
+    "lines", ["01022220001\n01022220002\n", "1588\n01022220002\n", "02-123-4567\n", "김,01022220001\n이,01022220002\n"]
+)
+def test_an_opt_out_list_without_a_header_is_refused_and_nothing_of_it_is_stored(
+    make: Make, tmp_path: Path, lines: str
+) -> None:
+    campaign = make(1)
+    headerless = tmp_path / "refused.csv"
+    headerless.write_text(lines, encoding="utf-8")
+    with pytest.raises(MalformedFile, match="not like a header") as caught:
+        import_suppressions(campaign.store, campaign.ring, campaign.tenant_id, headerless, "opted_out")
+    assert "2222" not in str(caught.value)
     assert campaign.value("SELECT count(*) FROM suppressions") == 0
 
 

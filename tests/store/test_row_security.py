@@ -13,6 +13,7 @@ from psycopg import sql
 from psycopg.errors import ForeignKeyViolation, InsufficientPrivilege, RaiseException
 from psycopg.types.json import Json
 
+from include.settings import settings
 from include.store import connect
 from tests.store.conftest import Make
 from tests.support import Databases, make_campaign, make_tenant, numbers, write_csv
@@ -187,7 +188,11 @@ def rows(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iter
     made = Rows(databases)
     file = tmp_path_factory.mktemp("people") / "people.csv"
     staged = make_campaign(databases, write_csv(file, ("phone", "name"), [(n, "김") for n in numbers(3)]))
-    staged.import_()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BONGSU_CUSTOMER_FILES", databases.environment["BONGSU_CUSTOMER_FILES"])
+        settings.cache_clear()
+        staged.import_()
+    settings.cache_clear()
     staged.close()
     yield made
     made.platform.close()

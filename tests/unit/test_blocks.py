@@ -60,14 +60,16 @@ def in_blocks(table: TextTable) -> tuple[bytes, int]:
     return seen, read
 
 
-@given(PIECES, st.integers(1, 40), st.sampled_from(["utf-8", "utf-8-sig", "cp949"]))
+@given(PIECES, st.integers(1, 40), st.sampled_from(["utf-8", "utf-8-sig", "cp949"]), st.integers(0, 5))
 def test_blocks_and_the_rest_are_the_file(
-    tmp_path_factory: pytest.TempPathFactory, pieces: list[str], size: int, encoding: str
+    tmp_path_factory: pytest.TempPathFactory, pieces: list[str], size: int, encoding: str, lost: int
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "blocks.csv"
-    path.write_bytes(("\nname,x\n1,2\n" + "".join(pieces)).encode(encoding))
+    text = "\nname,x\n1,2\n" + "".join(pieces) + "\n"
+    path.write_bytes(text.encode(encoding))
     table = open_table(path)
     assert isinstance(table, TextTable)
+    path.write_bytes(text[: len(text) - lost].encode(encoding))  # cut off while it is read
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blocks, "SIZE", size)
         seen, read = in_blocks(table)

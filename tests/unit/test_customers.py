@@ -115,10 +115,9 @@ def test_the_demo_notices_every_count_that_is_wrong() -> None:
         assert len(disagreements(report, truth, bad)) == 1, name
 
 
-def test_the_demos_definition_is_valid(tmp_path: Path) -> None:
+def test_the_demos_definition_is_valid(acme_folder: Path) -> None:
     from include.campaigns.definition import load_definition
 
-    path = tmp_path / "spring-sale.yaml"
+    path = acme_folder / "spring-sale.yaml"
     path.write_text(SPEC.format(chunk=10_000), encoding="utf-8")
-    (tmp_path / "customers.csv").write_text("휴대폰\n", encoding="utf-8")
     load_definition(path)

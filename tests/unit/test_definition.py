@@ -37,6 +37,8 @@ schedule: {}
 delivery: {chunk_size: 10000}
 """
 
+pytestmark = pytest.mark.usefixtures("acme_folder")
+
 
 def loaded(folder: Path, text: str = DESIGN) -> CampaignSpec:
     file = folder / "campaign.yaml"

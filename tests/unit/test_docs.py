@@ -139,12 +139,12 @@ def test_settings_are_the_codes() -> None:
 
 
 def test_crash_points_are_the_codes() -> None:
-    shown = [(cells[0], cells[1].strip("`")) for cells in rows_of("docs/exactly-once.md", "Crash points")]
+    shown = [(cells[0], cells[1].strip("`")) for cells in rows_of("docs/evidence.md", "Crash points")]
     assert shown == [(str(point.number), point.value) for point in CrashPoint]
 
 
 def test_what_the_auditor_counts_is_documented() -> None:
-    shown = [name for cells in rows_of("docs/exactly-once.md", "The auditor") for name in cells[0].split(", ")]
+    shown = [name for cells in rows_of("docs/evidence.md", "The auditor") for name in cells[0].split(", ")]
     assert shown == [name.replace("_", " ") for name in Audit(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0).faults]
 
 
@@ -224,8 +224,8 @@ FULL_SPECS = [
 
 
 @pytest.mark.parametrize("text", FULL_SPECS)
-def test_a_full_spec_validates(text: str, tmp_path: Path) -> None:
-    file = tmp_path / "campaign.yaml"
+def test_a_full_spec_validates(text: str, acme_folder: Path) -> None:
+    file = acme_folder / "campaign.yaml"
     file.write_text(text, encoding="utf-8")
     assert load_definition(file).tenant == "acme"
 

@@ -23,6 +23,8 @@ message:
 """
 NOW = datetime(2026, 12, 24, 0, 0, tzinfo=UTC)
 
+pytestmark = pytest.mark.usefixtures("acme_folder")
+
 
 def remarked(folder: Path, text: str, now: datetime = NOW) -> list[str]:
     file = folder / "campaign.yaml"
@@ -68,7 +70,7 @@ def test_remarks_are_no_mistakes(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["lint", str(file)])
     assert done.exit_code == 0
     assert done.stdout == f"{file}: fine, campaign spring-sale of tenant acme\n"
-    assert done.stderr.startswith(f"{file}: remark: message.sender: ")
+    assert done.stderr.startswith(f"{file.name}: remark: message.sender: ")
 
 
 @pytest.mark.parametrize("title", ["a\nb", "a\x1b[31mb", "a\u202eb", "   ", "가" * 201])

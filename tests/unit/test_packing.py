@@ -34,6 +34,7 @@ ODD = st.sampled_from(
         "a\nb",
         "a\r\n\nb",
         "\u200b",
+        "홍\u200d길\xad동",
         "가" * 50,
         "@",
     ]

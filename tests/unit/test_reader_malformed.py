@@ -59,6 +59,31 @@ def test_malformed(tmp_path: Path, data: bytes, row: int | None, problem: str) -
     assert str(error).startswith(f"{place}: {problem}")
 
 
+@pytest.mark.parametrize("left", range(len("a,b\n1,2\n3,45\n") - 4, len("a,b\n1,2\n3,45\n")))
+def test_a_file_that_is_cut_off_in_its_last_row_is_refused(tmp_path: Path, left: int) -> None:
+    path = tmp_path / "contacts.csv"
+    path.write_bytes(b"a,b\n1,2\n3,45\n"[:left])
+    error = error_of(path)
+    assert "its last row does not end with a line break" in str(error)
+    assert "add a line break at its end" in error.fix
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r", b"\n\n"])
+def test_a_file_that_ends_with_a_line_break_is_whole(tmp_path: Path, end: bytes) -> None:
+    path = tmp_path / "contacts.csv"
+    path.write_bytes(b"a,b\n3,45" + end)
+    assert list(open_table(path).batches()) == [(2, [["3", "45"]])]
+
+
+def test_a_file_that_is_cut_off_while_it_is_read_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "contacts.csv"
+    path.write_bytes(b"a,b\n1,2\n3,45\n")
+    table = open_table(path)
+    path.write_bytes(b"a,b\n1,2\n3,4")
+    with pytest.raises(MalformedFile, match="its last row does not end"):
+        list(table.batches())
+
+
 def test_a_bad_byte_far_into_the_file(tmp_path: Path) -> None:
     lines = ["휴대폰,이름,메모", *('010-1234-5678,홍길동,"두 줄\n메모"' for _ in range(100_000))]
     data = [line.encode() for line in lines]

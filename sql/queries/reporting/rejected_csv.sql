@@ -1,8 +1,9 @@
--- The rejected rows of a run as CSV, with words for their reasons: around the query called rejected.
+-- The rejected rows of a run as CSV, with words for their reasons: around the query called rejected. What comes from the
+-- file, a column's name and a masked value, gets an apostrophe where a spreadsheet would take it for a formula.
 COPY (
-    SELECT r.row_no AS row, r.field, w.label AS reason,
+    SELECT r.row_no AS row, regexp_replace(r.field, %(formula)s, '''\&') AS field, w.label AS reason,
            w.explanation || coalesce(' (' || nullif(r.detail, '') || ')', '') AS problem,
-           w.fix, r.masked_value AS "masked value"
+           w.fix, regexp_replace(r.masked_value, %(formula)s, '''\&') AS "masked value"
     FROM (
         {rejected}
     ) r
