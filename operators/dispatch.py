@@ -1,5 +1,6 @@
 """Stage 5, mapped: one chunk handed over to its line."""
 
+from contextlib import closing
 from typing import Any
 
 from airflow.sdk import Context
@@ -33,7 +34,10 @@ class DispatchChunkOperator(StageOperator):
         with self.opened_run() as (store, run):
             chunk = load_chunk(store, run, int(self.chunk_no))
             context["chunk_label"] = chunk.label  # type: ignore[typeddict-unknown-key]  # Airflow's way to name a mapped task
-            with runs.stage(store, run, "dispatch", shared=True) as stage, self.opened_line() as line:
+            with (
+                runs.stage(store, run, "dispatch", shared=True) as stage,
+                closing(self.line_hook.get_hand_over_conn()) as line,
+            ):
                 done = dispatch_chunk(store, line, run, self.key_ring, chunk.chunk_no)
                 stage.worked = not done.already
                 stage.counts = {"accepted": done.accepted, "withdrawn": done.withdrawn}

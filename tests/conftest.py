@@ -53,6 +53,7 @@ def databases() -> Iterator[Databases]:
             owner_url=values["BONGSU_OWNER_URL"],
             admin_url=site.store_url("postgres", "postgres"),
             line_url=values["BONGSU_LINE_URL"],
+            line_tables_url=values["BONGSU_LINE_TABLES_URL"],
             keyring=Path(values["BONGSU_KEYRING"]),
             environment=values,
         )

@@ -79,12 +79,12 @@ def _prepare(site: Site) -> None:
         write_json(_password_file(site), expected, private=True)
 
 
-def services(site: Site, product: Mapping[str, str]) -> list[Service]:
+def services(site: Site, tasks: Mapping[str, str]) -> list[Service]:
     """The metadata step and the four processes.
 
-    :param product: environment of the product's own code, which tasks run.
+    :param tasks: environment of the product's own code; whatever is in it, every task can read.
     """
-    whole = {**product, **environment(site)}
+    whole = {**tasks, **environment(site)}
     python = [sys.executable, "-m", "airflow"]
     done = site.home.path / "airflow" / "metadata-ready.json"
     pools_file = site.home.path / "airflow" / "pools.json"

@@ -16,7 +16,16 @@ CHILD = Path(__file__).with_name("child.py")
 ROOT = Path(__file__).resolve().parent.parent.parent
 MARKER = "BONGSU_SESSION"
 # Settings that say how, not where: whoever starts the services decides them.
-CALLERS = frozenset({"BONGSU_MISFIRE_MINUTES", "BONGSU_RECEIPT_HOURS", "BONGSU_POLL_SECONDS", "BONGSU_RETRY_SECONDS"})
+CALLERS = frozenset(
+    {
+        "BONGSU_AIRFLOW_PORT",
+        "BONGSU_MISFIRE_MINUTES",
+        "BONGSU_POLL_SECONDS",
+        "BONGSU_QUIET_HOURS",
+        "BONGSU_RECEIPT_HOURS",
+        "BONGSU_RETRY_SECONDS",
+    }
+)
 
 
 def base_environment(home: Path) -> dict[str, str]:
@@ -34,6 +43,8 @@ def base_environment(home: Path) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "LC_ALL": "C.UTF-8",
+        # Python reads the .pth files of .venv before it knows the locale: a path in Hangul must not stop it.
+        "PYTHONUTF8": "1",
         "TZ": "UTC",
         MARKER: str(home),
         # Without this, a process that renames itself overwrites the marker that the sweep looks for.

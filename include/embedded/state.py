@@ -21,7 +21,17 @@ from typing import Any
 
 MAX_SOCKET_PATH = 100
 PORTS = ("postgres", "mariadb", "airflow", "worker_log", "trigger_log")
-PASSWORDS = ("postgres", "bongsu_owner", "bongsu_app", "bongsu_platform", "airflow", "line", "admin")
+PASSWORDS = (
+    "postgres",
+    "bongsu_owner",
+    "bongsu_app",
+    "bongsu_platform",
+    "airflow",
+    "line",
+    "line_tables",
+    "line_agent",
+    "admin",
+)
 
 
 class Level(IntEnum):

@@ -46,11 +46,11 @@ def finish(campaign: Campaign, code: int = 6, lines: Sequence[int] = (1, 2, 3)) 
 
 def plant(campaign: Campaign, *statements: str) -> None:
     """Change the line's tables as nobody should; ``{run}`` is the run, ``{columns}`` all columns but ``seqno``."""
-    with campaign.line.cursor() as cursor:
+    with campaign.carrier.cursor() as cursor:
         for statement in statements:
             cursor.execute(statement.format(run=campaign.run.run_id, columns=COLUMNS))
             assert cursor.rowcount > 0 or statement.startswith("CREATE"), statement
-    campaign.line.commit()
+    campaign.carrier.commit()
 
 
 def refuse(campaign: Campaign, number: str, recorded: timedelta, reason: str = "opted_out") -> None:

@@ -10,7 +10,7 @@ from include.campaigns import runs
 from include.delivery.chunks import load_chunk, plan_chunks
 from include.delivery.dispatch import Dispatched, dispatch_chunk
 from include.delivery.line import Line
-from include.delivery.line_connection import connect_line
+from include.delivery.line_connection import connect_for_hand_over, connect_line
 from include.errors import HandOverError, Unavailable
 from include.store import connect
 from tests.store.conftest import Make
@@ -31,9 +31,9 @@ def ready(campaign: Campaign) -> Campaign:
 
 
 def forbid_load_data(campaign: Campaign) -> None:
-    """The line's connection as on a machine whose client library forbids LOAD DATA LOCAL."""
+    """The line's connection as to a server that is not known to be the right one."""
     campaign.line.close()
-    campaign.line = connect_line(campaign.databases.line_url, local_infile=0)
+    campaign.line = connect_line(campaign.databases.line_url)
 
 
 def opt_out(campaign: Campaign, number: str) -> None:
@@ -86,7 +86,7 @@ def test_two_dispatchers_of_one_chunk_at_once(make: Make) -> None:
     def dispatch() -> None:
         try:
             with connect(campaign.databases.store_url, campaign.tenant_id) as store:
-                line = connect_line(campaign.databases.line_url)
+                line = connect_for_hand_over(campaign.databases.line_url)
                 run = runs.load(store, campaign.run.run_id)
                 start.wait(10)
                 done.append(dispatch_chunk(store, line, run, campaign.ring, 1))

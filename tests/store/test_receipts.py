@@ -38,12 +38,12 @@ def events(campaign: Campaign) -> Counter[str]:
 
 def mark_handed_over(campaign: Campaign, moment: datetime) -> None:
     """Let the line have taken the run's chunks at ``moment``."""
-    with campaign.line.cursor() as cursor:
+    with campaign.carrier.cursor() as cursor:
         cursor.execute(
             "UPDATE BONGSU_HANDOVER SET handed_over_at = %s WHERE run_id = %s",
             ((moment + KST).replace(tzinfo=None), campaign.run.run_id),
         )
-    campaign.line.commit()
+    campaign.carrier.commit()
 
 
 def test_part_of_the_results_then_the_rest(make: Make) -> None:
@@ -116,9 +116,9 @@ def test_logs_are_read_from_the_month_of_the_hand_over_and_not_of_its_acceptance
 def test_a_chunk_whose_marker_is_gone_is_looked_for_in_every_log(make: Make) -> None:
     campaign = make(100)
     campaign.send()
-    with campaign.line.cursor() as cursor:
+    with campaign.carrier.cursor() as cursor:
         cursor.execute("DELETE FROM BONGSU_HANDOVER WHERE run_id = %s", (campaign.run.run_id,))
-    campaign.line.commit()
+    campaign.carrier.commit()
     finish_rows(campaign, 6, move_to="202703")
     assert campaign.collect().settled == 100
 
