@@ -150,6 +150,7 @@ CREATE TABLE chunks (
     accepted        integer NOT NULL DEFAULT 0,
     withdrawn       integer NOT NULL DEFAULT 0,
     line_rows       integer NOT NULL DEFAULT 0,
+    stray           integer NOT NULL DEFAULT 0,
     twice           integer NOT NULL DEFAULT 0,
     handed_over_at  timestamptz,
     final_at        timestamptz,
@@ -157,5 +158,6 @@ CREATE TABLE chunks (
 );
 COMMENT ON COLUMN chunks.withdrawn IS 'People who refused between the freeze and the hand-over.';
 COMMENT ON COLUMN chunks.line_rows IS 'Rows that the line''s own tables hold for this chunk, as last read.';
-COMMENT ON COLUMN chunks.twice IS 'Of those, rows for a message that another row stands for already; must be 0.';
+COMMENT ON COLUMN chunks.stray IS 'Of those, rows that are no message''s result: their key or their code is odd.';
+COMMENT ON COLUMN chunks.twice IS 'Of the others, rows for a message that another row stands for already; must be 0.';
 CALL bongsu.protect('chunks');
