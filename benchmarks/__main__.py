@@ -3,7 +3,6 @@
 import argparse
 import importlib
 import os
-import shutil
 import sys
 import tempfile
 import time
@@ -80,7 +79,7 @@ def own_home() -> Iterator[None]:
     home = Home(this_home().path / "bench")
     home.create()
     stop_all(home)
-    shutil.rmtree(home.path)
+    home.remove()
     home.create()
     for name in [name for name in os.environ if name.startswith("BONGSU_")]:
         del os.environ[name]
@@ -90,7 +89,7 @@ def own_home() -> Iterator[None]:
         yield
     finally:
         stop_all(home)
-        shutil.rmtree(home.path, ignore_errors=True)
+        home.remove()
 
 
 def _say(text: str) -> None:

@@ -1,7 +1,6 @@
 """Real PostgreSQL and MariaDB for the rooms that need them: one home a test session, started at the first use."""
 
 import os
-import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ from tests.airflow_runs import RunningAirflow, running_airflow
 from tests.dirty_run import DirtyRun, send_dirty_file
 from tests.support import Databases
 
-GONE_SECONDS = 20.0
+GONE_SECONDS = 120.0
 # The services of the tests wait less: for receipts, and before a failed task is tried again.
 PACE = {"BONGSU_POLL_SECONDS": "1", "BONGSU_RETRY_SECONDS": "2"}
 
@@ -64,7 +63,7 @@ def databases() -> Iterator[Databases]:
     limit = time.monotonic() + GONE_SECONDS
     while is_locked(home.supervisor_lock) and time.monotonic() < limit:
         time.sleep(0.1)
-    shutil.rmtree(home.path, ignore_errors=True)
+    home.remove()
 
 
 @pytest.fixture

@@ -62,7 +62,7 @@ def service(site: Site) -> Service:
         "tmpdir": str(_own_tmp(site)),
         "port": str(site.ports["mariadb"]),
         "socket": str(site.home.socket("mariadb.sock")),
-        "pid-file": str(site.home.path / "mariadb.pid"),
+        "pid-file": str(data / "mariadb.pid"),
         "init-file": str(accounts),
     }
     return Service(

@@ -15,6 +15,8 @@ import psutil
 CHILD = Path(__file__).with_name("child.py")
 ROOT = Path(__file__).resolve().parent.parent.parent
 MARKER = "BONGSU_SESSION"
+PRIVATE = 0o077
+"""umask of all that is started here: what it writes, other users cannot read."""
 # Settings that say how, not where: whoever starts the services decides them.
 CALLERS = frozenset(
     {
@@ -72,6 +74,7 @@ def spawn(
             env=dict(environment),
             cwd=cwd,
             start_new_session=True,
+            umask=PRIVATE,
         )
 
 
