@@ -32,7 +32,7 @@ def task(airflow: RunningAirflow) -> Iterator[Task]:
     campaign = airflow.apply(airflow.define("machine", 10))
     with airflow.held_lines("SMSQ_SEND_1"):
         run = airflow.start(campaign)
-        pid = until("a task at its line", lambda: airflow.writers("GET_LOCK('SMSQ_SEND_1'"), 300)[0]
+        pid = until("a task at its line", lambda: airflow.writers("GET_LOCK('SMSQ_SEND_1'"))[0]
         environment = psutil.Process(pid).environ()
         path = f"/api/v2/dags/{campaign.dag_id}/dagRuns/{run.dag_run_id}/taskInstances/dispatch/logs/1"
         answer: Any = airflow.api.call("GET", path, params={"map_index": 0, "full_content": "true"})
@@ -80,7 +80,8 @@ def test_the_log_of_a_running_task_comes_from_this_machine(airflow: RunningAirfl
 
 def test_every_service_listens_on_this_machine_alone(airflow: RunningAirflow) -> None:
     ours = {process.pid for process in left_over(airflow.databases.home)}
-    listening = [one for one in psutil.net_connections("tcp") if one.pid in ours and one.status == psutil.CONN_LISTEN]
+    found = [one for one in psutil.net_connections("tcp") if one.pid in ours and one.status == psutil.CONN_LISTEN]
+    addresses = [one.laddr for one in found if one.laddr]
     ports = read_json(Home(airflow.databases.home).ports)
-    assert {one.laddr.port for one in listening} == set(ports.values())
-    assert {one.laddr.ip for one in listening} == {"127.0.0.1"}
+    assert {address[1] for address in addresses} == set(ports.values())
+    assert {address[0] for address in addresses} == {"127.0.0.1"}

@@ -47,7 +47,6 @@ def killed_dispatch(airflow: RunningAirflow) -> Killed:
         until(
             "three chunks that wait for their lines",
             lambda: all(airflow.writers(f"GET_LOCK('SMSQ_SEND_{line}'") for line in (1, 2, 3)),
-            120,
         )
         run_id = run.run_id
         pids = [airflow.kill("chunk 1 at its line", lambda: airflow.writers("GET_LOCK('SMSQ_SEND_1'"))]
