@@ -16,7 +16,7 @@ from typing import Any
 
 import psutil
 
-from include.embedded.processes import PRIVATE, ROOT, base_environment, last_lines, left_over
+from include.embedded.processes import PRIVATE_UMASK, ROOT, base_environment, last_lines, left_over
 from include.embedded.state import Home, Level, check_port, is_locked, load_secrets, read_json, shared_lock, write_json
 from include.errors import BongsuError
 from include.settings import Settings, settings
@@ -175,7 +175,7 @@ def _start(home: Home, level: Level) -> subprocess.Popen[bytes]:
             cwd=ROOT,
             env=environment,
             start_new_session=True,
-            umask=PRIVATE,
+            umask=PRIVATE_UMASK,
         )
 
 

