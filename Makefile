@@ -3,6 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 export PYTHONPATH := $(CURDIR)
+export PYTHONUTF8 := 1
 PYTHON := .venv/bin/python
 UV := .bongsu/bootstrap/bin/uv
 COMPILE := $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
@@ -55,4 +56,5 @@ lock: setup ## resolve requirements*.txt into requirements.lock again
 
 clean: ## stop everything and remove .venv and .bongsu (the databases with all they hold)
 	@if [ -x .venv/bin/python ]; then ./bongsu down || true; fi
+	@if [ -L .bongsu/postgres ]; then rm -rf "$$(dirname "$$(readlink .bongsu/postgres)")"; fi
 	@rm -rf .venv .bongsu .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info

@@ -3,7 +3,6 @@
 import argparse
 import importlib
 import os
-import shutil
 import sys
 import tempfile
 import time
@@ -84,7 +83,7 @@ def own_home(files: str) -> Iterator[None]:
     home = Home(this_home().path / "bench")
     home.create()
     stop_all(home)
-    shutil.rmtree(home.path)
+    home.remove()
     home.create()
     for name in [name for name in os.environ if name.startswith("BONGSU_")]:
         del os.environ[name]
@@ -94,7 +93,7 @@ def own_home(files: str) -> Iterator[None]:
         yield
     finally:
         stop_all(home)
-        shutil.rmtree(home.path, ignore_errors=True)
+        home.remove()
 
 
 def _say(text: str) -> None:

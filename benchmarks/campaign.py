@@ -1,6 +1,7 @@
 """One campaign, stage by stage without Airflow: what the rows of the table about single stages have in common."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -27,7 +28,7 @@ from include.campaigns.guarding import Asked, guard
 from include.campaigns.spec import CampaignSpec
 from include.delivery.chunks import plan_chunks
 from include.delivery.dispatch import dispatch_chunk
-from include.delivery.line_connection import connect_line
+from include.delivery.line_connection import connect_for_hand_over, connect_line
 from include.delivery.line_schema import log_tables, queue_table
 from include.delivery.receipts import collect
 from include.privacy.cipher import key_ring
@@ -96,7 +97,7 @@ class Campaign:
         run, decision = guard(store, row[0], "bench", "bench", Asked(run_after=datetime.now(UTC)))
         assert isinstance(decision, Go), decision
         run = replace(run, lines=run.lines[:CONNECTIONS])
-        return cls(store, connect_line(settings().line_url), run, folder or file.parent)
+        return cls(store, connect_for_hand_over(settings().line_url), run, folder or file.parent)
 
     def import_and_freeze(self) -> None:
         """Import, validate, dedupe, freeze and cut into chunks."""
@@ -123,14 +124,14 @@ class Campaign:
         """What the agents do: every message gets its result, in one statement a line."""
         if self._first("deliver"):
             self.dispatch()
-            with self.line.cursor() as cursor:
+            with tables_owner() as line, line.cursor() as cursor:
                 for line_no in self.run.lines:
                     cursor.execute(
                         f"UPDATE {queue_table(line_no)} SET status_code = IF(msg_type = 'S', 6, 1000), "
                         "repmsg_recvtm = NOW() WHERE app_etc2 LIKE %s",
                         (f"{self.run.run_id}.%",),
                     )
-            self.line.commit()
+                line.commit()
 
     def collect(self) -> None:
         """Settle every message with its result."""
@@ -153,17 +154,19 @@ class Campaign:
     def relay(self) -> None:
         """Let the carrier's agents, in a process of their own, take the campaign from its queues into their logs."""
         lines = ",".join(map(str, self.run.lines))
-        with subprocess.Popen([sys.executable, "-m", "sandbox.agent", "--lines", lines], cwd=ROOT) as agents:
+        agents_are = {**os.environ, "BONGSU_LINE_URL": settings().line_tables_url}
+        command = [sys.executable, "-m", "sandbox.agent", "--lines", lines]
+        with subprocess.Popen(command, cwd=ROOT, env=agents_are) as agents:
             while self._queued():
                 time.sleep(0.1)
             agents.terminate()
 
     def remove(self) -> None:
         """Empty the lines, so that the next run meets them as this one did, and close the connections."""
-        with self.line.cursor() as cursor:
+        with tables_owner() as line, line.cursor() as cursor:
             for line_no in self.run.lines:
                 # an emptied queue numbers its rows from 1 again, and its logs must not have those numbers
-                for table in (queue_table(line_no), *log_tables(self.line, line_no)):
+                for table in (queue_table(line_no), *log_tables(line, line_no)):
                     cursor.execute(f"TRUNCATE TABLE {table}")
         self.line.close()
         self.store.close()
@@ -216,7 +219,12 @@ def _warm_up(seconds: float) -> None:
 @cache
 def worker_line() -> MySQLdb.Connection:
     """The line connection of this process."""
-    return connect_line(settings().line_url)
+    return connect_for_hand_over(settings().line_url)
+
+
+def tables_owner() -> MySQLdb.Connection:
+    """The line as the owner of its tables: who changes rows, makes and empties tables. Closed by ``with``."""
+    return connect_line(settings().line_tables_url)
 
 
 @cache

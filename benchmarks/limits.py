@@ -5,7 +5,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from benchmarks.campaign import Campaign, Dispatchers, worker_line
+from benchmarks.campaign import Campaign, Dispatchers, tables_owner, worker_line
 from include.delivery.line import queue_row
 from include.delivery.line_schema import queue_table
 from include.queries import query
@@ -36,7 +36,7 @@ class FinishedRows:
         folder = Path("/dev/shm") / f"bongsu-bench-{campaign.run.run_id}"
         folder.mkdir(mode=0o700)
         self.folder = folder
-        with campaign.line.cursor() as cursor:
+        with tables_owner() as line, line.cursor() as cursor:
             for line_no in campaign.run.lines:
                 cursor.execute(f"CREATE OR REPLACE TABLE {_limit_table(line_no)} LIKE {queue_table(line_no)}")
             for number in campaign.chunks:
@@ -51,7 +51,6 @@ class FinishedRows:
                     for row in cursor.fetchall():
                         target.write(queue_row(*row))
                 self.files.append((_limit_table(line_no), str(file)))
-        campaign.line.commit()
 
     def load(self, processes: Dispatchers) -> None:
         """All files, a transaction each, by as many connections as ``processes`` has."""
@@ -62,7 +61,7 @@ class FinishedRows:
         for _, file in self.files:
             Path(file).unlink()
         self.folder.rmdir()
-        with self.campaign.line.cursor() as cursor:
+        with tables_owner() as line, line.cursor() as cursor:
             for line_no in self.campaign.run.lines:
                 cursor.execute(f"DROP TABLE {_limit_table(line_no)}")
 

@@ -10,7 +10,7 @@ import psycopg
 from cryptography.fernet import Fernet
 
 from benchmarks import peer_campaign
-from benchmarks.campaign import CONNECTIONS, Dispatchers, worker_line
+from benchmarks.campaign import CONNECTIONS, Dispatchers, tables_owner
 from benchmarks.measure import SEED, Bench, Measured
 from benchmarks.scratch import scratch_database
 from benchmarks.stages import stage_seconds
@@ -98,13 +98,13 @@ class _Peer:
 @contextmanager
 def _peer() -> Iterator[_Peer]:
     """The peer with empty tables and processes that are connected; all of it is gone at the end."""
-    processes, line = Dispatchers(), worker_line()
+    processes = Dispatchers()
     tables = [f"BENCH_PEER_{line_no}" for line_no in range(1, CONNECTIONS + 1)]
     try:
         with scratch_database("bench_peer") as database, psycopg.connect(database.owner_url) as owner:
             owner.execute(query("benchmarks/peer_tables").encode())
             owner.commit()
-            with line.cursor() as cursor:
+            with tables_owner() as line, line.cursor() as cursor:
                 for line_no, table in enumerate(tables, 1):
                     cursor.execute(f"CREATE OR REPLACE TABLE {table} LIKE {queue_table(line_no)}")
             yield _Peer(database.owner_url, tables, processes)
@@ -112,6 +112,6 @@ def _peer() -> Iterator[_Peer]:
             peer_campaign.engine(database.owner_url).dispose()
     finally:
         processes.close()
-        with line.cursor() as cursor:
+        with tables_owner() as line, line.cursor() as cursor:
             for table in tables:
                 cursor.execute(f"DROP TABLE IF EXISTS {table}")

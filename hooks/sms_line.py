@@ -48,6 +48,15 @@ class SmsLineHook(BaseHook):
 
         return connect_line(self.get_url())
 
+    def get_hand_over_conn(self) -> "Connection":
+        """A connection for a hand-over: files may go to the server where its identity is certain.
+
+        :raises Unavailable: the server does not answer.
+        """
+        from include.delivery.line_connection import connect_for_hand_over
+
+        return connect_for_hand_over(self.get_url())
+
     def test_connection(self) -> tuple[bool, str]:
         """For the button in Airflow's UI."""
         try:

@@ -1,5 +1,6 @@
 """Stage 5, mapped: one chunk handed over to its line."""
 
+from contextlib import closing
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -42,7 +43,10 @@ class DispatchChunkOperator(StageOperator):
             chunk = load_chunk(store, run, int(self.chunk_no))
             label = f"test · {chunk.label}" if run.test_send else chunk.label
             context["chunk_label"] = label  # type: ignore[typeddict-unknown-key]  # Airflow's way to name a mapped task
-            with runs.stage(store, run, "dispatch", shared=True) as stage, self.opened_line() as line:
+            with (
+                runs.stage(store, run, "dispatch", shared=True) as stage,
+                closing(self.line_hook.get_hand_over_conn()) as line,
+            ):
                 stage.worked = False
                 try:
                     done = dispatch_chunk(store, line, run, self.key_ring, chunk.chunk_no)

@@ -81,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def prepare(folder: Path, rows: int) -> Truth:
     """Write the customer file, the suppression list and the campaign's definition; the truth about them."""
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     truth = generate(folder / "customers.csv", rows, SEED, encoding="cp949", suppressed=min(SUPPRESSED, rows // 20))
     numbers = sorted([*truth.suppressed, *unrelated_numbers(UNRELATED, SEED)])
     (folder / "suppression.csv").write_text("\n".join(["휴대폰", *numbers, ""]), encoding="utf-8")

@@ -33,7 +33,7 @@ from include.settings import settings
 from sandbox.control import send
 from tests.support import AD, Databases
 
-LONGEST_RUN = 240.0
+LONGEST_RUN = 600.0
 TASKS = (
     "guard",
     "import_targets",
@@ -47,7 +47,7 @@ TASKS = (
 _serial = itertools.count(1)
 
 
-def until(what: str, ready: Callable[[], Any], seconds: float = 90.0, pause: float = 0.2) -> Any:
+def until(what: str, ready: Callable[[], Any], seconds: float = 300.0, pause: float = 0.2) -> Any:
     """The first true answer of ``ready``; fails naming ``what`` when it does not come."""
     limit = time.monotonic() + seconds
     while not (answer := ready()):
@@ -263,7 +263,7 @@ class RunningAirflow:
 
         before = parsed_at()
         self.reparse(campaign)
-        until("another look at the loader", lambda: parsed_at() > before, 60)
+        until("another look at the loader", lambda: parsed_at() > before)
 
     def import_errors(self) -> dict[str, str]:
         """Airflow's import errors by file name."""

@@ -1,7 +1,6 @@
 """Real PostgreSQL and MariaDB for the rooms that need them: one home a test session, started at the first use."""
 
 import os
-import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ from tests.airflow_runs import RunningAirflow, running_airflow
 from tests.dirty_run import DirtyRun, send_dirty_file
 from tests.support import Databases, own_files
 
-GONE_SECONDS = 20.0
+GONE_SECONDS = 120.0
 # Tests run at any hour; those of quiet hours say which they mean.
 os.environ["BONGSU_QUIET_HOURS"] = "off"
 settings.cache_clear()
@@ -67,6 +66,7 @@ def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
             owner_url=values["BONGSU_OWNER_URL"],
             admin_url=site.store_url("postgres", "postgres"),
             line_url=values["BONGSU_LINE_URL"],
+            line_tables_url=values["BONGSU_LINE_TABLES_URL"],
             keyring=Path(values["BONGSU_KEYRING"]),
             environment=values,
         )
@@ -77,7 +77,7 @@ def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
     limit = time.monotonic() + GONE_SECONDS
     while is_locked(home.supervisor_lock) and time.monotonic() < limit:
         time.sleep(0.1)
-    shutil.rmtree(home.path, ignore_errors=True)
+    home.remove()
 
 
 @pytest.fixture

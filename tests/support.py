@@ -24,7 +24,7 @@ from include.campaigns.runs import Run
 from include.campaigns.spec import CampaignSpec
 from include.delivery.chunks import plan_chunks
 from include.delivery.dispatch import Dispatched, dispatch_chunk
-from include.delivery.line_connection import connect_line
+from include.delivery.line_connection import connect_for_hand_over, connect_line
 from include.delivery.line_schema import log_tables, queue_table
 from include.delivery.receipts import Collected, collect
 from include.privacy.cipher import KeyRing
@@ -45,6 +45,7 @@ class Databases:
     owner_url: str
     admin_url: str
     line_url: str
+    line_tables_url: str
     keyring: Path
     environment: Mapping[str, str]
 
@@ -83,7 +84,11 @@ def numbers(count: int, start: int = 0) -> list[str]:
 
 @dataclass
 class Campaign:
-    """A campaign in the store, with connections of its own tenant; every stage is one call."""
+    """A campaign in the store, with connections of its own tenant; every stage is one call.
+
+    :ivar line: the line as the product has it.
+    :ivar carrier: the line as the owner of its tables: what agents, and people who should not, do there.
+    """
 
     databases: Databases
     tenant_id: int
@@ -91,6 +96,7 @@ class Campaign:
     spec: CampaignSpec
     store: psycopg.Connection
     line: Connection
+    carrier: Connection
     ring: KeyRing
     run: Run
 
@@ -167,6 +173,7 @@ class Campaign:
     def close(self) -> None:
         self.store.close()
         self.line.close()
+        self.carrier.close()
 
 
 def make_tenant(databases: Databases, parent: int | None = None, line_group: str | None = "bulk-1") -> int:
@@ -216,8 +223,8 @@ def make_campaign(
     store = connect(databases.store_url, tenant)
     number = put_campaign(store, tenant, spec)
     run = let_go(store, number, spec.dag_id, test_send=test_send)
-    line = connect_line(databases.line_url)
-    return Campaign(databases, tenant, number, spec, store, line, databases.ring, run)
+    line, carrier = connect_for_hand_over(databases.line_url), connect_line(databases.line_tables_url)
+    return Campaign(databases, tenant, number, spec, store, line, carrier, databases.ring, run)
 
 
 def put_campaign(store: psycopg.Connection, tenant: int, spec: CampaignSpec) -> int:
@@ -261,7 +268,7 @@ def finish_rows(
     done = 0
     mine = "app_etc2 LIKE %s AND " + where
     run = f"{campaign.run.run_id}.%"
-    with campaign.line.cursor() as cursor:
+    with campaign.carrier.cursor() as cursor:
         for line_no in lines:
             table = queue_table(line_no)
             if code is not None:
@@ -272,12 +279,12 @@ def finish_rows(
                 )
             if move_to is not None:
                 log = f"{table}_{move_to}"
-                there = log_tables(campaign.line, line_no)
+                there = log_tables(campaign.carrier, line_no)
                 if log not in there:
                     cursor.execute(f"CREATE TABLE {log} LIKE {there[0]}")
                 cursor.execute(f"INSERT INTO {log} SELECT * FROM {table} WHERE {mine}", (run,))
                 cursor.execute(f"DELETE FROM {table} WHERE {mine}", (run,))
-    campaign.line.commit()
+    campaign.carrier.commit()
     return done
 
 

@@ -10,7 +10,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 root=$PWD
-export PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+export PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin PYTHONUTF8=1
 log=.bongsu/setup.log
 stamp=.venv/.bongsu-setup
 want_browser=no
@@ -38,14 +38,20 @@ die() {
     exit 1
 }
 
-mkdir -p .bongsu
-exec 9>.bongsu/setup.lock
+for place in . .bongsu; do
+    if [ -e $place ] && [ ! -w $place ]; then
+        die "$root belongs to $(stat -c %U $place). Work as that user, or with a copy of the project of your own."
+    fi
+done
+(umask 066 && mkdir -p .bongsu) # others may pass, to PostgreSQL's files when root works here, and read nothing
+exec 9>>.bongsu/setup.lock
+chmod 600 .bongsu/setup.lock # whoever can read it could hold it
 if ! flock -n 9; then
     say "set-up: another set-up of this folder is at work, waiting for it"
     flock 9
     is_ready "$fingerprint" && exit 0
 fi
-: >"$log"
+(umask 077 && : >"$log")
 
 # step TEXT COMMAND...: one line with its seconds; when the command fails, the end of its output and status 1.
 step() {

@@ -1,6 +1,7 @@
 """``bongsu up``, ``down``, ``status`` and ``env``: the services of this machine."""
 
 import time
+from typing import Any
 
 import typer
 
@@ -21,11 +22,19 @@ def up() -> None:
                 answer("BONGSU_STORE_URL points elsewhere, so nothing was started here.")
                 return
             client.keep_up(home)
-            values = services.environment
-        answer(f"Airflow   {values['BONGSU_AIRFLOW_URL']}")
+            values, board = services.environment, client.board_of(home)
+        answer(f"Airflow   {values['BONGSU_AIRFLOW_URL']}{moved(board)}")
         answer(f"login     {values['BONGSU_AIRFLOW_USER']}")
         answer(f"password  {values['BONGSU_AIRFLOW_PASSWORD']}")
         answer("Stop with: bongsu down")
+
+
+def moved(board: dict[str, Any]) -> str:
+    """What to add to Airflow's address when it is another one than last time."""
+    before, now = board.get("airflow_port_before"), board["ports"]["airflow"]
+    if before in (None, now):
+        return ""
+    return f"  (not port {before} as last time; BONGSU_AIRFLOW_PORT keeps one)"
 
 
 def down() -> None:

@@ -56,7 +56,8 @@ def add(
                 added = connection.execute(query("tenants/add"), values).fetchone()
             except psycopg.errors.ForeignKeyViolation as error:
                 connection.rollback()
-                known = [name for (name,) in connection.execute("SELECT slug FROM line_groups ORDER BY slug")]
+                groups = connection.execute("SELECT slug FROM line_groups WHERE kind = 'bulk' ORDER BY slug")
+                known = [name for (name,) in groups]
                 raise BongsuError(f"--line-group {line_group}: there are {', '.join(known)}") from error
             except psycopg.errors.CheckViolation as error:
                 raise BongsuError(f"{slug!r}: use small letters, digits and hyphens, at most 63") from error

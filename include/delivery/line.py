@@ -20,7 +20,7 @@ from include.queries import query
 
 LOCK_SECONDS = 120
 LOAD_FORBIDDEN = frozenset({ER.NOT_ALLOWED_COMMAND, 2068, 3948, 4166})
-"""The server or the client library forbids LOAD DATA LOCAL (1148, 2068, 3948 on MySQL 8, 4166 on MariaDB)."""
+"""The server forbids LOAD DATA LOCAL (1148, 2068, 3948 on MySQL 8, 4166 on MariaDB)."""
 FIELD, END, FIELDS_BETWEEN = "\x1f", "\x1e", 5
 """What stands between the fields, what behind a row (``sql/queries/line/load.sql`` has them, too), fields but one."""
 
@@ -96,12 +96,14 @@ class Line:
         return rows.count
 
     def _write(self, cursor: MySQLdb.cursors.Cursor, chunk: Chunk, rows: QueueRows) -> None:
-        try:
-            self._load(cursor, chunk, rows)
-        except MySQLdb.Error as error:
-            if not error.args or error.args[0] not in LOAD_FORBIDDEN:
-                raise
-            self._insert(cursor, chunk, rows)
+        if getattr(self._connection, "gives_files", False):  # not on every kind of connection
+            try:
+                self._load(cursor, chunk, rows)
+                return
+            except MySQLdb.Error as error:
+                if not error.args or error.args[0] not in LOAD_FORBIDDEN:
+                    raise
+        self._insert(cursor, chunk, rows)
 
     def _load(self, cursor: MySQLdb.cursors.Cursor, chunk: Chunk, rows: QueueRows) -> None:
         """LOAD DATA from a file that exists in memory only: clear text never touches a disk."""
@@ -115,7 +117,7 @@ class Line:
                 raise MySQLdb.DataError(0, f"LOAD DATA took {cursor.rowcount} of {rows.count} rows")
 
     def _insert(self, cursor: MySQLdb.cursors.Cursor, chunk: Chunk, rows: QueueRows) -> None:
-        """Multi-row INSERT, for servers that forbid LOAD DATA LOCAL."""
+        """Multi-row INSERT, for servers that forbid LOAD DATA LOCAL and those that get no file."""
         group, statement = chunk_key(chunk), query("line/insert").format(table=self.table)
         for block in rows.blocks:
             messages = [(*row.split(FIELD), group) for row in block.decode().split(END)[:-1]]

@@ -21,8 +21,9 @@ from include.queries import query
 from include.store import SET_AGAINST_SET
 
 READ_ROWS = 10_000
-WAITING = 100
-"""Status of a row without a result."""
+
+_Row = tuple[int | None, int | None, float | None]
+"""Recipient, code and Unix time of a row, as ``sql/queries/line/results.sql`` answers."""
 
 
 @dataclass(frozen=True)
@@ -82,14 +83,12 @@ def rows_waiting(line_connection: MySQLdb.Connection, tables: list[str], run_id:
 
 def _settle(store: psycopg.Connection, line: MySQLdb.Connection, run: Run, chunk: Chunk) -> tuple[int, int, int]:
     """Settle one chunk; messages that changed, messages still open, rows without a result yet."""
-    waiting = 0
     with store.transaction():
         store.execute(query("delivery/receipts_prepare"))
         with store.cursor() as cursor, cursor.copy(query("delivery/receipts_copy")) as copy:
             copy.set_types(["int4", "int4", "float8"])
-            for recipient_no, code, moment in _rows(line, chunk):
-                copy.write_row((int(recipient_no), int(code), float(moment)))
-                waiting += code == WAITING
+            for row in _rows(line, chunk):
+                copy.write_row(row)
         reach(CrashPoint.between_receipts)
         store.execute(SET_AGAINST_SET)
         changed = store.execute(query("delivery/settle"), _values(run, chunk)).fetchone()
@@ -97,20 +96,21 @@ def _settle(store: psycopg.Connection, line: MySQLdb.Connection, run: Run, chunk
     reach(CrashPoint.after_receipts)
     assert changed is not None
     assert still is not None
-    return int(changed[0]), int(still[0]), waiting
+    return int(changed[0]), int(still[0]), int(still[1])
 
 
-def _rows(line: MySQLdb.Connection, chunk: Chunk) -> Iterator[tuple[int, int, float]]:
-    """(recipient, code, Unix time) of every row that the line's tables hold for the chunk, in one snapshot."""
+def _rows(line: MySQLdb.Connection, chunk: Chunk) -> Iterator[_Row]:
+    """Every row that the line's tables hold for the chunk, in one snapshot."""
     month = _month_of_hand_over(line, chunk)
     queue = queue_table(chunk.line_no)
+    values = {**chunk.key, "chunk": chunk_key(chunk), "run_and_hop": f"{chunk.run_id}.{chunk.hop}."}
     logs = [table for table in log_tables(line, chunk.line_no) if table[-6:] >= month]
     line.rollback()
     try:
         with line.cursor(MySQLdb.cursors.SSCursor) as cursor:
             cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
             for table in (queue, *logs):
-                cursor.execute(query("line/results").format(table=table), {"chunk": chunk_key(chunk)})
+                cursor.execute(query("line/results").format(table=table), values)
                 while rows := cursor.fetchmany(READ_ROWS):
                     yield from rows
     finally:

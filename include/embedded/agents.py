@@ -28,7 +28,7 @@ def service(site: Site) -> Service:
         level=Level.lines,
         needs=("line-tables",),
         command=[*command, "--control", str(control)],
-        environment={**base_environment(site.home.path), "BONGSU_LINE_URL": site.line_url},
+        environment={**base_environment(site.home.path), "BONGSU_LINE_URL": site.line_agent_url},
         prepare=lambda: control.unlink(missing_ok=True),
         is_ready=lambda: _listens(control),
         stop_seconds=8,

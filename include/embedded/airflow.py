@@ -1,7 +1,8 @@
-"""Airflow on this machine: its configuration as environment variables, its metadata, its four processes."""
+"""Airflow on this machine: its configuration as environment variables, its metadata, its five processes."""
 
 import hashlib
 import json
+import socket
 import sys
 import time
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ import httpx
 
 from include.embedded.processes import ROOT
 from include.embedded.service import Service, Site
-from include.embedded.state import Level, read_json, write_json
+from include.embedded.state import Level, private_folder, read_json, write_json
 
 USER = "admin"
 LINES = range(1, 12)
@@ -40,8 +41,10 @@ def environment(site: Site) -> dict[str, str]:
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": metadata,
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": metadata,
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
-        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(site.ports["worker_log"]),
-        "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(site.ports["trigger_log"]),
+        # The log of a task or trigger that runs is asked for at the host where it runs; one server has them all.
+        "AIRFLOW__CORE__HOSTNAME_CALLABLE": "include.embedded.hostname.hostname",
+        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(site.ports["airflow_logs"]),
+        "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(site.ports["airflow_logs"]),
         "AIRFLOW__API__HOST": "127.0.0.1",
         "AIRFLOW__API__PORT": str(site.ports["airflow"]),
         "AIRFLOW__API__WORKERS": "1",
@@ -73,18 +76,19 @@ def _password_file(site: Site) -> Path:
 
 
 def _prepare(site: Site) -> None:
-    (site.home.path / "airflow" / "logs").mkdir(parents=True, exist_ok=True)
+    private_folder(site.home.path / "airflow")
+    (site.home.path / "airflow" / "logs").mkdir(exist_ok=True)
     expected = {USER: site.secrets["admin"]}
     if read_json(_password_file(site)) != expected:
-        write_json(_password_file(site), expected, private=True)
+        write_json(_password_file(site), expected)
 
 
-def services(site: Site, product: Mapping[str, str]) -> list[Service]:
-    """The metadata step and the four processes.
+def services(site: Site, tasks: Mapping[str, str]) -> list[Service]:
+    """The metadata step and the processes.
 
-    :param product: environment of the product's own code, which tasks run.
+    :param tasks: environment of the product's own code; whatever is in it, every task can read.
     """
-    whole = {**product, **environment(site)}
+    whole = {**tasks, **environment(site)}
     python = [sys.executable, "-m", "airflow"]
     done = site.home.path / "airflow" / "metadata-ready.json"
     pools_file = site.home.path / "airflow" / "pools.json"
@@ -131,32 +135,56 @@ def services(site: Site, product: Mapping[str, str]) -> list[Service]:
         ready_seconds=180,
         stop_seconds=5,
     )
+    # Airflow's own start of this server listens on every address of the machine.
+    logs = Service(
+        name="airflow-logs",
+        title="Airflow log server",
+        level=Level.all,
+        needs=("airflow-metadata",),
+        command=[
+            *(sys.executable, "-m", "uvicorn", "--factory", "airflow.utils.serve_logs.log_server:get_app"),
+            *("--host", "127.0.0.1", "--port", str(site.ports["airflow_logs"]), "--no-access-log"),
+        ],
+        environment=whole,
+        is_ready=lambda: _listens(site.ports["airflow_logs"]),
+        stop_seconds=5,
+    )
     heartbeats = {name: Heartbeat(site, name.replace("-", "_")) for name in ("dag-processor", "scheduler", "triggerer")}
     components = [
         Service(
             name=f"airflow-{name}",
             title=f"Airflow {title}",
             level=Level.all,
-            needs=("airflow-metadata", "store-schema", "line-tables", *needs),
-            command=[*python, name],
+            needs=("airflow-metadata", "store-schema", "line-tables"),
+            command=[*python, name, *options],
             environment=whole,
             prepare=heartbeats[name].forget,
             is_ready=heartbeats[name],
             ready_seconds=180,
             stop_seconds=5,
         )
-        for name, title, needs in (
+        for name, title, options in (
             ("dag-processor", "DAG processor", ()),
-            ("scheduler", "scheduler", ()),
-            ("triggerer", "triggerer", ()),
+            ("scheduler", "scheduler", ("--skip-serve-logs",)),
+            ("triggerer", "triggerer", ("--skip-serve-logs",)),
         )
     ]
-    return [metadata, api, *components]
+    return [metadata, api, logs, *components]
 
 
 def _quoted(path: Path | str) -> str:
     text = str(path).replace("'", "'\"'\"'")
     return f"'{text}'"
+
+
+def _listens(port: int) -> bool:
+    """Whether somebody answers on ``port`` of this machine."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        time.sleep(0.2)
+        return False
+    return True
 
 
 def _health(site: Site) -> dict[str, dict[str, str]] | None:

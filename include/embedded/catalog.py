@@ -1,6 +1,7 @@
 """Which services there are, and the environment in which the product's own code finds them."""
 
 import json
+import os
 import sys
 from urllib.parse import urlsplit
 
@@ -10,27 +11,34 @@ from include.embedded.service import Service, Site
 from include.embedded.state import Level
 
 
-def product_environment(site: Site) -> dict[str, str]:
-    """The variables of ``include.settings`` and Airflow's connections to the same places."""
-    urls = {
-        "BONGSU_STORE_URL": site.store_url("bongsu_app"),
-        "BONGSU_PLATFORM_URL": site.store_url("bongsu_platform"),
-        "BONGSU_OWNER_URL": site.store_url("bongsu_owner"),
-        "BONGSU_LINE_URL": site.line_url,
-    }
+def task_environment(site: Site) -> dict[str, str]:
+    """What the stages of a run need: their settings, and Airflow's connections as the roles that are bound to tenants
+    and to reading and adding rows.
+    """
+    store, line = site.store_url("bongsu_app"), site.line_url
     return {
         "BONGSU_HOME": str(site.home.path),
-        **urls,
+        "BONGSU_STORE_URL": store,
+        "BONGSU_LINE_URL": line,
         "BONGSU_KEYRING": str(site.home.keyring),
         "BONGSU_MANIFESTS": str(site.home.manifests),
-        # The lines of this machine lead to the sandbox: nobody is woken at night.
-        "BONGSU_QUIET_HOURS": "off",
+        # The lines of this machine lead to the sandbox: nobody is woken at night, unless somebody wants to see it.
+        "BONGSU_QUIET_HOURS": os.environ.get("BONGSU_QUIET_HOURS", "off"),
+        "AIRFLOW_CONN_BONGSU_STORE": _connection("bongsu_store", store),
+        "AIRFLOW_CONN_BONGSU_LINE": _connection("bongsu_line", line),
+    }
+
+
+def product_environment(site: Site) -> dict[str, str]:
+    """What commands and the steps that prepare the databases need: all settings, those of the mighty roles included."""
+    return {
+        **task_environment(site),
+        "BONGSU_PLATFORM_URL": site.store_url("bongsu_platform"),
+        "BONGSU_OWNER_URL": site.store_url("bongsu_owner"),
+        "BONGSU_LINE_TABLES_URL": site.line_tables_url,
         "BONGSU_AIRFLOW_URL": site.airflow_url,
         "BONGSU_AIRFLOW_USER": airflow.USER,
         "BONGSU_AIRFLOW_PASSWORD": site.secrets["admin"],
-        "AIRFLOW_CONN_BONGSU_STORE": _connection("bongsu_store", urls["BONGSU_STORE_URL"]),
-        "AIRFLOW_CONN_BONGSU_PLATFORM": _connection("bongsu_store", urls["BONGSU_PLATFORM_URL"]),
-        "AIRFLOW_CONN_BONGSU_LINE": _connection("bongsu_line", urls["BONGSU_LINE_URL"]),
     }
 
 
@@ -79,5 +87,5 @@ def catalog(site: Site) -> list[Service]:
             once=True,
         ),
         agents.service(site),
-        *airflow.services(site, product),
+        *airflow.services(site, {**base_environment(site.home.path), **task_environment(site)}),
     ]

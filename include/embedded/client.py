@@ -16,8 +16,8 @@ from typing import Any
 
 import psutil
 
-from include.embedded.processes import ROOT, base_environment, last_lines
-from include.embedded.state import Home, Level, is_locked, load_secrets, read_json, shared_lock, write_json
+from include.embedded.processes import PRIVATE_UMASK, ROOT, base_environment, last_lines, left_over
+from include.embedded.state import Home, Level, check_port, is_locked, load_secrets, read_json, shared_lock, write_json
 from include.errors import BongsuError
 from include.settings import Settings, settings
 
@@ -64,7 +64,7 @@ def ensure(level: Level, say: Say) -> Iterator[Services]:
     :param say: shows one line of progress.
     :raises ServicesFailed: a service did not come up.
     """
-    home = this_home()
+    home, port = this_home(), settings().airflow_port
     if is_elsewhere(home):
         yield Services(False, bool(settings().airflow_url), dict(os.environ))
         return
@@ -72,7 +72,14 @@ def ensure(level: Level, say: Say) -> Iterator[Services]:
     if stopping := board_of(home).get("stopping"):
         say("waiting for the services to finish stopping")
     with shared_lock(home.clients_lock):
+        if not board_of(home) and not left_over(home.path):  # what an earlier session left is ended by the next one
+            check_port(port)
         board = _wait(home, level, say, quiet=bool(not stopping and _is_up(home, level)))
+        if port and board["ports"]["airflow"] != port:
+            raise ServicesFailed(
+                f"The services run already, Airflow on port {board['ports']['airflow']} and not on {port} as "
+                "BONGSU_AIRFLOW_PORT says. Stop them with: bongsu down"
+            )
         environment = service_environment(home, board["ports"])
         product = {name: value for name, value in environment.items() if name.startswith(("BONGSU_", "AIRFLOW_CONN_"))}
         before = dict(os.environ)
@@ -168,6 +175,7 @@ def _start(home: Home, level: Level) -> subprocess.Popen[bytes]:
             cwd=ROOT,
             env=environment,
             start_new_session=True,
+            umask=PRIVATE_UMASK,
         )
 
 

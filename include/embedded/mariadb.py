@@ -1,7 +1,7 @@
 """MariaDB: the SMS line's database, by the ``mariadbd`` of this machine.
 
-The one account that may connect over TCP is made by the server itself at every start, from a file only we can
-read; root gets in through the Unix socket alone.
+The accounts that may connect over TCP are made by the server itself at every start, from a file only we can read; root
+gets in through the Unix socket alone.
 """
 
 import os
@@ -35,6 +35,16 @@ SETTINGS = {
     "innodb-flush-log-at-trx-commit": "1",
     "skip-log-bin": "",
 }
+ACCOUNTS = {
+    # the product: rows once written are not its own any more
+    "bongsu": ("line", ("SELECT, INSERT ON `smsline%`.*",)),
+    # whose tables, procedure and event they are; used by the step that makes them
+    "bongsu_tables": ("line_tables", ("ALL ON `smsline%`.*",)),
+    # the carrier's agents; the table is the sandbox's memory of what it has sent
+    "agent": ("line_agent", ("SELECT, INSERT, UPDATE, DELETE ON `smsline%`.*", "CREATE ON smsline.SANDBOX_SENT")),
+}
+"""Who may do what on the line: the name of the password, what is granted. A right on the database counts for the log
+tables that the event makes later, too; named locks need none."""
 SYSTEM_TABLES = (
     "mysql_system_tables.sql",
     "mysql_performance_tables.sql",
@@ -44,16 +54,16 @@ SYSTEM_TABLES = (
 
 
 def service(site: Site) -> Service:
-    """The server, with database ``smsline`` and its account in place once it is ready."""
+    """The server, with database ``smsline`` and its accounts in place once it is ready."""
     data = site.home.path / "mariadb"
-    account = site.home.path / "mariadb-account.sql"
+    accounts = site.home.path / "mariadb-accounts.sql"
     settings = SETTINGS | {
         "datadir": str(data),
         "tmpdir": str(_own_tmp(site)),
         "port": str(site.ports["mariadb"]),
         "socket": str(site.home.socket("mariadb.sock")),
-        "pid-file": str(site.home.path / "mariadb.pid"),
-        "init-file": str(account),
+        "pid-file": str(data / "mariadb.pid"),
+        "init-file": str(accounts),
     }
     return Service(
         name="mariadb",
@@ -64,7 +74,7 @@ def service(site: Site) -> Service:
             *_options(settings),
         ],
         environment=base_environment(site.home.path),
-        prepare=lambda: _prepare(site, data, account),
+        prepare=lambda: _prepare(site, data, accounts),
         is_ready=lambda: _answers(site),
         stop_seconds=60,
     )
@@ -103,19 +113,18 @@ def find_program(*names: str) -> str:
     )
 
 
-def _prepare(site: Site, data: Path, account: Path) -> None:
+def _prepare(site: Site, data: Path, accounts: Path) -> None:
     _own_tmp(site).mkdir(mode=0o700, exist_ok=True)
     if not (data / "mysql").is_dir():
         _initialise(site, data)
-    password = site.secrets["line"]
-    statements = (
-        "CREATE DATABASE IF NOT EXISTS smsline CHARACTER SET utf8mb4;",
-        f"CREATE OR REPLACE USER 'bongsu'@'127.0.0.1' IDENTIFIED BY '{password}';",
-        "GRANT ALL ON `smsline%`.* TO 'bongsu'@'127.0.0.1';",
-    )
-    account.unlink(missing_ok=True)
-    account.touch(mode=0o600)
-    account.write_text("\n".join(statements) + "\n", encoding="ascii")
+    statements = ["CREATE DATABASE IF NOT EXISTS smsline CHARACTER SET utf8mb4;"]
+    for user, (secret, grants) in ACCOUNTS.items():
+        account = f"'{user}'@'127.0.0.1'"
+        statements.append(f"CREATE OR REPLACE USER {account} IDENTIFIED BY '{site.secrets[secret]}';")
+        statements += [f"GRANT {grant} TO {account};" for grant in grants]
+    accounts.unlink(missing_ok=True)
+    accounts.touch(mode=0o600)
+    accounts.write_text("\n".join(statements) + "\n", encoding="ascii")
 
 
 def _initialise(site: Site, data: Path) -> None:

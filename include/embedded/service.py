@@ -21,7 +21,21 @@ class Site:
 
     @property
     def line_url(self) -> str:
-        return f"mysql://bongsu:{self.secrets['line']}@127.0.0.1:{self.ports['mariadb']}/smsline"
+        """The line as the product: it reads and adds rows."""
+        return self._line_url("bongsu", "line")
+
+    @property
+    def line_tables_url(self) -> str:
+        """The line as the owner of its tables."""
+        return self._line_url("bongsu_tables", "line_tables")
+
+    @property
+    def line_agent_url(self) -> str:
+        """The line as the carrier's agents, which change and move rows."""
+        return self._line_url("agent", "line_agent")
+
+    def _line_url(self, user: str, secret: str) -> str:
+        return f"mysql://{user}:{self.secrets[secret]}@127.0.0.1:{self.ports['mariadb']}/smsline"
 
     @property
     def airflow_url(self) -> str:

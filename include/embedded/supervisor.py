@@ -21,6 +21,8 @@ from include.embedded.catalog import catalog
 from include.embedded.processes import end_session, last_lines, spawn, stop, sweep
 from include.embedded.service import Service, Site
 from include.embedded.state import Home, Level, choose_ports, load_secrets, read_json, try_lock, write_json
+from include.errors import BongsuError
+from include.settings import settings
 
 log = logging.getLogger("bongsu.supervisor")
 
@@ -32,12 +34,13 @@ STABLE_SECONDS = 60.0
 class Board:
     """What runs, as the commands read it: one file, replaced at every change."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, airflow_port_before: int | None) -> None:
         self.path = site.home.endpoints
         self.guard = threading.Lock()
         self.content: dict[str, Any] = {
             "supervisor": os.getpid(),
             "ports": dict(site.ports),
+            "airflow_port_before": airflow_port_before,
             "stopping": False,
             "services": {},
         }
@@ -186,8 +189,9 @@ class Supervisor:
 
     def __init__(self, home: Home, lock: int) -> None:
         self.home, self.lock = home, lock
-        self.site = Site(home, choose_ports(home), load_secrets(home))
-        self.board = Board(self.site)
+        before = read_json(home.ports).get("airflow")
+        self.site = Site(home, choose_ports(home, settings().airflow_port), load_secrets(home))
+        self.board = Board(self.site, before)
         self.services = catalog(self.site)
         self.keepers: dict[str, Keeper] = {}
         self.level = 0
@@ -277,7 +281,11 @@ def main(home_path: str, level: str) -> int:
         stale.unlink(missing_ok=True)
     if count := sweep(home.path):
         log.warning("ended %d processes of an earlier session", count)
-    supervisor = Supervisor(home, lock)
+    try:
+        supervisor = Supervisor(home, lock)
+    except BongsuError as error:
+        log.error("%s", error)
+        return 1
 
     def told(number: int, frame: FrameType | None) -> None:
         supervisor.told_to_stop.set()

@@ -117,9 +117,9 @@ class _Row(NamedTuple):
     kind: str
     subject: str | None
     text: str
-    code: int
-    handed_over: float
-    answered: float
+    code: object
+    handed_over: float | None
+    answered: float | None
 
 
 def audit(
@@ -222,9 +222,9 @@ def _read(store: psycopg.Connection, line: MySQLdb.Connection, ring: KeyRing, ru
                     ring.blind_index(row.number),
                     _message(key, row.kind, row.subject, row.text, row.sender),
                     row.kind,
-                    int(row.code),
-                    float(row.handed_over),
-                    float(row.answered),
+                    _code(row.code),
+                    row.handed_over,
+                    row.answered,
                 )
             )
 
@@ -248,6 +248,12 @@ def _line_rows(line: MySQLdb.Connection, run: Run, name: str) -> Iterator[tuple[
                         yield int(match[1]), _Row(*row)
     finally:
         line.rollback()
+
+
+def _code(written: object) -> int | None:
+    """A result code; ``None`` for what is no number that a code could be."""
+    text = str(written)
+    return int(text) if re.fullmatch(r"-?[0-9]{1,10}", text) and -(2**31) <= int(text) < 2**31 else None
 
 
 def _message(key: bytes, kind: str, subject: str | None, text: str, sender: str) -> bytes:

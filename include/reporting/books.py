@@ -41,6 +41,7 @@ class Totals:
     expired: int
     waiting: int
     line_rows: int
+    stray: int
     twice: int
 
     def equations(self) -> dict[str, tuple[int, int]]:

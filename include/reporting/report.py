@@ -76,6 +76,7 @@ def render_report(report: dict[str, Any]) -> list[str]:
         f"expired            {report['expired']:>12,}",
         f"unknown            {report['unknown']:>12,}",
         f"handed over twice  {report['twice']:>12,}",
+        *([f"odd rows on line   {report['stray']:>12,}"] if report["stray"] else []),
         _books(report),
     ]
 

@@ -207,6 +207,7 @@ CREATE TABLE chunks (
     withdrawn       integer NOT NULL DEFAULT 0,
     cancelled       integer NOT NULL DEFAULT 0,
     line_rows       integer NOT NULL DEFAULT 0,
+    stray           integer NOT NULL DEFAULT 0,
     twice           integer NOT NULL DEFAULT 0,
     handed_over_at  timestamptz,
     final_at        timestamptz,
@@ -216,7 +217,8 @@ CREATE TABLE chunks (
 COMMENT ON COLUMN chunks.withdrawn IS 'People who refused, or lost their consent, between the freeze and the hand-over.';
 COMMENT ON COLUMN chunks.cancelled IS 'People whose message had not left when the run was cancelled.';
 COMMENT ON COLUMN chunks.line_rows IS 'Rows that the line''s own tables hold for this chunk, as last read.';
-COMMENT ON COLUMN chunks.twice IS 'Of those, rows for a message that another row stands for already; must be 0.';
+COMMENT ON COLUMN chunks.stray IS 'Of those, rows that are no message''s result: their key or their code is odd.';
+COMMENT ON COLUMN chunks.twice IS 'Of the others, rows for a message that another row stands for already; must be 0.';
 CREATE INDEX chunks_run ON chunks (run_id, hop, chunk_no);
 CALL bongsu.protect('chunks');
 REVOKE DELETE ON chunks FROM bongsu_app;

@@ -19,6 +19,7 @@ CREATE TABLE report_runs (
     expired               integer NOT NULL,
     waiting               integer NOT NULL,
     line_rows             integer NOT NULL,
+    stray                 integer NOT NULL,
     twice                 integer NOT NULL,
     send_rate             numeric(5, 2),
     reach_rate            numeric(5, 2),

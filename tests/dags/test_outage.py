@@ -20,7 +20,7 @@ def test_a_run_that_an_outage_has_outlasted_is_resumed_by_clear(airflow: Running
             )
         run = Started(airflow, campaign.dag_id, dag_run_id)
         airflow.api.unpause(campaign.dag_id)
-        until("a chunk that waits for its line", lambda: airflow.writers("GET_LOCK('SMSQ_SEND_1'"), 120)
+        until("a chunk that waits for its line", lambda: airflow.writers("GET_LOCK('SMSQ_SEND_1'"))
         with store_away(airflow):
             pass
     run.wait("failed")

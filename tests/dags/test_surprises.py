@@ -77,7 +77,7 @@ def test_creating_and_unpausing_after_the_time_sends_nothing(
         airflow.api.unpause(one.dag_id)
     # Airflow makes the missed runs of the old ones at once: the proof that it had the time to surprise us.
     for one in slept:
-        for run in until(f"the missed run of {one.slug}", partial(airflow.runs_of, one.dag_id), 60):
+        for run in until(f"the missed run of {one.slug}", partial(airflow.runs_of, one.dag_id)):
             run.wait("failed")
             assert {task.task_id: task.state for task in run.tasks()}["guard"] == "failed"
             assert {task.state for task in run.tasks()} == {"failed", "upstream_failed"}
@@ -113,7 +113,7 @@ def test_an_edit_during_a_run_changes_the_next_one_only(airflow: RunningAirflow)
     campaign = airflow.apply(airflow.define("edited", 300, text=old))
     with airflow.held_lines("SMSQ_SEND_1", "SMSQ_SEND_2", "SMSQ_SEND_3"):
         run = airflow.start(campaign)
-        until("a chunk that waits for its line", lambda: airflow.writers("GET_LOCK('SMSQ_SEND_1'"), 120)
+        until("a chunk that waits for its line", lambda: airflow.writers("GET_LOCK('SMSQ_SEND_1'"))
         edited = airflow.apply(airflow.define("edited", 300, text=new))
         assert edited.version == 2
     run.wait()
@@ -160,7 +160,7 @@ def test_a_run_under_way_survives_a_store_that_is_away(airflow: RunningAirflow) 
     campaign = airflow.apply(airflow.define("store-lost", 300))
     with airflow.held_lines("SMSQ_SEND_1", "SMSQ_SEND_2", "SMSQ_SEND_3"):
         run = airflow.start(campaign)
-        until("a chunk that waits for its line", lambda: airflow.writers("GET_LOCK('SMSQ_SEND_1'"), 120)
+        until("a chunk that waits for its line", lambda: airflow.writers("GET_LOCK('SMSQ_SEND_1'"))
         with store_away(airflow):
             pass  # every connection is cut in the middle of the chunks
     run.wait()

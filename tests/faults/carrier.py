@@ -31,7 +31,7 @@ class Carrier:
         session = "SET innodb_lock_wait_timeout = 0"
         if self.moment is not None:
             session += f", timestamp = {self.moment}"
-        return LineAgent(self._servers.line_url, line, self._outcome, session=session)
+        return LineAgent(self._servers.agent_url, line, self._outcome, session=session)
 
     def turn(self) -> int:
         """One turn of every agent; how many rows moved on. A lost connection is opened again at the next turn."""

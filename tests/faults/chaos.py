@@ -10,7 +10,6 @@ import argparse
 import json
 import os
 import random
-import shutil
 import subprocess
 import sys
 import time
@@ -209,7 +208,7 @@ def fresh_home() -> Home:
     home = Home(ROOT / ".bongsu" / "chaos")
     if home.path.exists():
         stop_all(home)
-        shutil.rmtree(home.path)
+        home.remove()
     home.create()
     return home
 

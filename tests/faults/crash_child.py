@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from include.campaigns import runs
-from include.delivery.line_connection import connect_line
+from include.delivery.line_connection import connect_for_hand_over, connect_line
 from include.privacy.cipher import KeyRing
 from include.reporting.books import close
 from include.store import connect
@@ -22,6 +22,7 @@ def order(campaign: Campaign) -> str:
         {
             "store": databases.store_url,
             "line": databases.line_url,
+            "tables": databases.line_tables_url,
             "keyring": str(databases.keyring),
             "home": str(databases.home),
             "tenant": campaign.tenant_id,
@@ -47,12 +48,12 @@ def through(campaign: Campaign) -> None:
 def main() -> None:
     asked = json.load(sys.stdin)
     keyring = Path(asked["keyring"])
-    databases = Databases(Path(asked["home"]), asked["store"], "", "", "", asked["line"], keyring, {})
+    databases = Databases(Path(asked["home"]), asked["store"], "", "", "", asked["line"], asked["tables"], keyring, {})
     store = connect(asked["store"], asked["tenant"])
     run = runs.load(store, asked["run"])
-    line = connect_line(asked["line"])
+    line, carrier = connect_for_hand_over(asked["line"]), connect_line(asked["tables"])
     ring = KeyRing.load(keyring)
-    through(Campaign(databases, asked["tenant"], asked["campaign"], run.spec, store, line, ring, run))
+    through(Campaign(databases, asked["tenant"], asked["campaign"], run.spec, store, line, carrier, ring, run))
 
 
 if __name__ == "__main__":

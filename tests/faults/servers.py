@@ -101,6 +101,11 @@ class Servers:
         return self.site.line_url
 
     @property
+    def agent_url(self) -> str:
+        """The line as the carrier's agents."""
+        return self.site.line_agent_url
+
+    @property
     def store_url(self) -> str:
         return self.site.store_url("bongsu_app")
 
@@ -215,7 +220,7 @@ class Servers:
                 time.sleep(0.02)
 
     def _prepare_line(self, cursor: MySQLdb.cursors.Cursor) -> None:
-        line = connect_line(self.line_url)
+        line = connect_line(self.site.line_tables_url)
         try:
             create_line_tables(line, LINES)
             with line.cursor() as own:

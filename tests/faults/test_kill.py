@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from include.delivery.line_connection import connect_line
 from tests.airflow_runs import RunningAirflow, Started, until
 
 pytestmark = pytest.mark.airflow
@@ -46,11 +47,10 @@ def killed_dispatch(airflow: RunningAirflow) -> Killed:
         until(
             "three chunks that wait for their lines",
             lambda: all(airflow.writers(f"GET_LOCK('SMSQ_SEND_{line}'") for line in (1, 2, 3)),
-            120,
         )
         run_id = run.run_id
         pids = [airflow.kill("chunk 1 at its line", lambda: airflow.writers("GET_LOCK('SMSQ_SEND_1'"))]
-        with airflow.line() as blocker, blocker.cursor() as cursor:
+        with connect_line(airflow.databases.line_tables_url) as blocker, blocker.cursor() as cursor:
             # Readers only: the rows wait, the marker is written and not committed.
             cursor.execute("LOCK TABLES SMSQ_SEND_2 READ")
             release("SMSQ_SEND_2")

@@ -28,7 +28,7 @@ from include.crashpoints import CrashPoint
 from include.delivery import line as line_room
 from include.delivery.chunks import plan_chunks
 from include.delivery.dispatch import OnHold, dispatch_chunk
-from include.delivery.line_connection import connect_line
+from include.delivery.line_connection import connect_for_hand_over, connect_line
 from include.delivery.receipts import collect, expire, window_closes
 from include.errors import HandOverError, RunOver
 from include.pipeline.cancel import cancel, finish
@@ -194,7 +194,7 @@ def _plan(place: Place, store: psycopg.Connection, chunk: int) -> Outcome:
 def _dispatch(place: Place, store: psycopg.Connection, chunk: int) -> Outcome:
     run = runs.load_going(store, place.run_id, closes=True)
     with runs.stage(store, run, "dispatch", shared=True) as stage:
-        line = connect_line(place.line_url, **line_options)
+        line = connect_for_hand_over(place.line_url, **line_options)
         try:
             done = dispatch_chunk(store, line, run, place.ring, chunk)
         finally:

@@ -24,7 +24,7 @@ def write_rows(
         conn.commit()
 
 
-def until(condition: Callable[[], bool], seconds: float = 20) -> None:
+def until(condition: Callable[[], bool], seconds: float = 120) -> None:
     """Wait until ``condition`` holds."""
     deadline = time.monotonic() + seconds
     while not condition():

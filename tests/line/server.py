@@ -26,6 +26,16 @@ class LineServer:
         """The URL that ``connect_line`` takes."""
         return self._site.line_url
 
+    @property
+    def tables_url(self) -> str:
+        """The same as the owner of the line's tables."""
+        return self._site.line_tables_url
+
+    @property
+    def agent_url(self) -> str:
+        """The same as the carrier's agents."""
+        return self._site.line_agent_url
+
     def start(self) -> None:
         """Start the server and wait until it answers."""
         self._service.prepare()

@@ -85,12 +85,12 @@ def test_the_event_runs_on_the_25th_and_calls_that_procedure(connect: Connect) -
     )
 
 
-def test_the_connection_allows_load_data_and_keeps_the_servers_time_zone(connect: Connect) -> None:
+def test_the_connection_keeps_the_servers_time_zone(connect: Connect) -> None:
     conn = connect()
     cursor = conn.cursor()
-    cursor.execute("SELECT @@local_infile, @@autocommit, @@character_set_client, TIMEDIFF(NOW(), UTC_TIMESTAMP())")
-    local_infile, autocommit, charset, offset = cursor.fetchone()
-    assert (local_infile, autocommit, charset, str(offset)) == (1, 0, "utf8mb4", "9:00:00")
+    cursor.execute("SELECT @@autocommit, @@character_set_client, TIMEDIFF(NOW(), UTC_TIMESTAMP())")
+    autocommit, charset, offset = cursor.fetchone()
+    assert (autocommit, charset, str(offset)) == (0, "utf8mb4", "9:00:00")
 
 
 def test_a_server_that_is_not_there_is_unavailable() -> None:

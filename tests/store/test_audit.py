@@ -46,11 +46,11 @@ def finish(campaign: Campaign, code: int = 6, lines: Sequence[int] = (1, 2, 3)) 
 
 def plant(campaign: Campaign, *statements: str) -> None:
     """Change the line's tables as nobody should; ``{run}`` is the run, ``{columns}`` all columns but ``seqno``."""
-    with campaign.line.cursor() as cursor:
+    with campaign.carrier.cursor() as cursor:
         for statement in statements:
             cursor.execute(statement.format(run=campaign.run.run_id, columns=COLUMNS))
             assert cursor.rowcount > 0 or statement.startswith("CREATE"), statement
-    campaign.line.commit()
+    campaign.carrier.commit()
 
 
 def refuse(campaign: Campaign, number: str, recorded: timedelta, reason: str = "opted_out") -> None:
@@ -402,3 +402,18 @@ def test_it_is_independent_of_what_it_audits() -> None:
     assert len(queries) == 11
     statements = [re.sub("^--.*$", "", path.read_text("utf-8"), flags=re.MULTILINE) for path in queries]
     assert [claims.findall(statement) for statement in statements if claims.search(statement)] == []
+
+
+@pytest.mark.parametrize("moment", ["NULL", "'0000-00-00'", "'1900-01-01'", "'2100-01-01'"])
+def test_a_row_without_a_possible_time_is_audited_like_any_other(make: Make, moment: str) -> None:
+    campaign = finish(make(150))
+    with campaign.carrier.cursor() as cursor:
+        cursor.execute("SET sql_mode = ''")  # as the carrier's own session may be
+    plant(
+        campaign,
+        f"UPDATE SMSQ_SEND_1 SET repmsg_recvtm = {moment}, mobsend_time = {moment}, "
+        "sendreq_time = coalesce({moment}, '0000-00-00') WHERE app_etc1 = '{run}.0.5'".replace("{moment}", moment),
+    )
+    recounted = recount(campaign)
+    assert (recounted.clean, recounted.delivered) == (True, 150)
+    assert recounted.agrees_with_certificate

@@ -31,9 +31,9 @@ def in_store(statement: str) -> Callable[[Campaign], None]:
 
 def on_line(statement: str) -> Callable[[Campaign], None]:
     def tamper(campaign: Campaign) -> None:
-        with campaign.line.cursor() as cursor:
+        with campaign.carrier.cursor() as cursor:
             cursor.execute(statement, (f"{campaign.run.run_id}.0.5",))
-        campaign.line.commit()
+        campaign.carrier.commit()
         campaign.collect()
 
     return tamper

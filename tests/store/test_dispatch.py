@@ -1,16 +1,18 @@
 """A chunk reaches its line once, whole and unchanged, whatever is repeated, raced or forbidden."""
 
 import threading
+import time
 from pathlib import Path
 
 import MySQLdb
+import psycopg
 import pytest
 
 from include.campaigns import runs
 from include.delivery.chunks import load_chunk, plan_chunks
 from include.delivery.dispatch import Dispatched, dispatch_chunk
 from include.delivery.line import Line
-from include.delivery.line_connection import connect_line
+from include.delivery.line_connection import connect_for_hand_over, connect_line
 from include.errors import HandOverError, Unavailable
 from include.store import connect
 from tests.store.conftest import Make
@@ -31,9 +33,9 @@ def ready(campaign: Campaign) -> Campaign:
 
 
 def forbid_load_data(campaign: Campaign) -> None:
-    """The line's connection as on a machine whose client library forbids LOAD DATA LOCAL."""
+    """The line's connection as to a server that is not known to be the right one."""
     campaign.line.close()
-    campaign.line = connect_line(campaign.databases.line_url, local_infile=0)
+    campaign.line = connect_line(campaign.databases.line_url)
 
 
 def opt_out(campaign: Campaign, number: str) -> None:
@@ -85,9 +87,9 @@ def test_two_dispatchers_of_one_chunk_at_once(make: Make) -> None:
     def dispatch() -> None:
         try:
             with connect(campaign.databases.store_url, campaign.tenant_id) as store:
-                line = connect_line(campaign.databases.line_url)
+                line = connect_for_hand_over(campaign.databases.line_url)
                 run = runs.load(store, campaign.run.run_id)
-                start.wait(10)
+                start.wait(120)
                 done.append(dispatch_chunk(store, line, run, campaign.ring, 1))
                 line.close()
         except Exception as error:
@@ -97,7 +99,7 @@ def test_two_dispatchers_of_one_chunk_at_once(make: Make) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(300)
     assert problems == []
     assert sorted(one.already for one in done) == [False, True, True]
     assert {one.accepted for one in done} == {2_000}
@@ -167,11 +169,21 @@ def test_a_claim_that_meets_another_is_tried_again(make: Make) -> None:
             "SELECT tenant_id, recipient_no, run_id, 1, 0, month, kind FROM recipients WHERE run_id = %s",
             [run.run_id],
         )
-        timer = threading.Timer(0.5, other.commit)
-        timer.start()
+
+        def commit_when_met() -> None:
+            with psycopg.connect(campaign.databases.admin_url, autocommit=True) as admin:
+                waits = (
+                    "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND %s = ANY (pg_blocking_pids(pid))"
+                )
+                while admin.execute(waits, [other.info.backend_pid]).fetchone() is None:
+                    time.sleep(0.02)
+            other.commit()
+
+        meeting = threading.Thread(target=commit_when_met, daemon=True)
+        meeting.start()
         with pytest.raises(Unavailable, match="being claimed by another try"):
             campaign.dispatch(1)
-        timer.join()
+        meeting.join()
     assert campaign.dispatch(1) == Dispatched(100, 0, already=False)
     assert sorted(campaign.line_rows()) == numbers(100)
 

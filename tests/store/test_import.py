@@ -243,8 +243,8 @@ MEMORY = """
 import resource, sys
 from pathlib import Path
 from tests.support import Databases, make_campaign
-home, store, platform, line, ring, small, large = sys.argv[1:]
-databases = Databases(Path(home), store, platform, "", "", line, Path(ring), {})
+home, store, platform, line, tables, ring, small, large = sys.argv[1:]
+databases = Databases(Path(home), store, platform, "", "", line, tables, Path(ring), {})
 for file in (small, large):
     campaign = make_campaign(databases, Path(file))
     campaign.import_()
@@ -261,7 +261,8 @@ def test_memory_is_flat_in_the_length_of_the_file(make: Make, tmp_path: Path) ->
     told = subprocess.run(
         [
             *(sys.executable, "-c", MEMORY),
-            *(databases.home, databases.store_url, databases.platform_url, databases.line_url, databases.keyring),
+            *(databases.home, databases.store_url, databases.platform_url),
+            *(databases.line_url, databases.line_tables_url, databases.keyring),
             *files,
         ],
         cwd=ROOT,

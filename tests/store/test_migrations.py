@@ -108,7 +108,7 @@ def test_partitions_made_by_many_at_once(databases: Databases) -> None:
     def ask() -> None:
         try:
             with connect(databases.store_url, 1) as store:
-                ready.wait(10)
+                ready.wait(120)
                 for month in range(1, 7):
                     store.execute("SELECT bongsu.ensure_month(now() - %s * interval '1 month')", [month])
                     store.commit()
@@ -119,7 +119,7 @@ def test_partitions_made_by_many_at_once(databases: Databases) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(300)
     assert problems == []
     with databases.owner() as owner:
         before = [

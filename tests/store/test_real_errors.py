@@ -76,7 +76,7 @@ def lines(databases: Databases) -> Iterator[Callable[[], Connection]]:
 def table(databases: Databases) -> Iterator[str]:
     """A table with two rows of nobody's runs. Asked for before ``lines``, whose locks must go first."""
     name = "BONGSU_HANDOVER"
-    with connect_line(databases.line_url) as line:
+    with connect_line(databases.line_tables_url) as line:
         run(line, f"INSERT INTO {name} VALUES (-1, 0, 1, 'x', 0, NOW(6)), (-2, 0, 1, 'x', 0, NOW(6))")
         line.commit()
         yield name

@@ -7,7 +7,9 @@ import pytest
 
 from include.delivery.chunks import load_chunk
 from include.delivery.receipts import expire, rows_waiting, window_closes
+from include.reporting.audit import audit
 from include.reporting.books import close
+from include.reporting.report import load_report, render_report
 from tests.store.conftest import Make
 from tests.support import Campaign, finish_rows, numbers
 
@@ -38,12 +40,12 @@ def events(campaign: Campaign) -> Counter[str]:
 
 def mark_handed_over(campaign: Campaign, moment: datetime) -> None:
     """Let the line have taken the run's chunks at ``moment``."""
-    with campaign.line.cursor() as cursor:
+    with campaign.carrier.cursor() as cursor:
         cursor.execute(
             "UPDATE BONGSU_HANDOVER SET handed_over_at = %s WHERE run_id = %s",
             ((moment + KST).replace(tzinfo=None), campaign.run.run_id),
         )
-    campaign.line.commit()
+    campaign.carrier.commit()
 
 
 def test_part_of_the_results_then_the_rest(make: Make) -> None:
@@ -116,9 +118,9 @@ def test_logs_are_read_from_the_month_of_the_hand_over_and_not_of_its_acceptance
 def test_a_chunk_whose_marker_is_gone_is_looked_for_in_every_log(make: Make) -> None:
     campaign = make(100)
     campaign.send()
-    with campaign.line.cursor() as cursor:
+    with campaign.carrier.cursor() as cursor:
         cursor.execute("DELETE FROM BONGSU_HANDOVER WHERE run_id = %s", (campaign.run.run_id,))
-    campaign.line.commit()
+    campaign.carrier.commit()
     finish_rows(campaign, 6, move_to="202703")
     assert campaign.collect().settled == 100
 
@@ -179,3 +181,89 @@ def test_a_receipt_is_dated_by_the_line(make: Make) -> None:
         campaign.run.run_id,
     )
     assert late < 60, "Seoul's clock on the line and UTC in the store are the same moment"
+
+
+def spoil(campaign: Campaign, change: str) -> None:
+    """Let the carrier's side write ``change`` into the finished row of recipient 5."""
+    with campaign.carrier.cursor() as cursor:
+        key = (f"{campaign.run.run_id}.0.5",)
+        done = cursor.execute(f"UPDATE SMSQ_SEND_1 SET {change} WHERE app_etc1 = %s", key)
+    campaign.carrier.commit()
+    assert done == 1
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "NULL",
+        "''",
+        "'rubbish'",
+        "'1.0.'",
+        "'1.0.5'",
+        "CONCAT(app_etc1, 'x')",
+        "CONCAT(app_etc1, '.1')",
+        "REPLACE(app_etc1, '.0.', '.1.')",
+        "REPLACE(app_etc1, '.0.5', '.0.05')",
+        "REPLACE(app_etc1, '.0.5', '.0.-5')",
+        "REPLACE(app_etc1, '.0.5', '.0.99999999999999999999')",
+        "REPLACE(app_etc1, '.0.5', '.0.101')",
+    ],
+)
+def test_a_row_whose_key_is_no_message_of_its_chunk_is_counted_apart_and_stops_nothing(make: Make, key: str) -> None:
+    campaign = make(200)
+    campaign.send()
+    finish_rows(campaign, 6)
+    spoil(campaign, f"app_etc1 = {key}")
+    looked = campaign.collect()
+    assert (looked.settled, looked.outstanding, looked.waiting) == (199, 1, 0)
+    assert expire(campaign.store, campaign.run) == 1
+    totals = close(campaign.store, campaign.run)
+    assert (totals.delivered, totals.expired, totals.line_rows, totals.twice, totals.stray) == (199, 1, 200, 0, 1)
+    report = load_report(campaign.store, campaign.run.run_id)
+    assert "odd rows on line              1" in render_report(report)
+
+
+@pytest.mark.parametrize(
+    "moment", ["NULL", "'0000-00-00'", "'1900-01-01'", "'1969-12-31'", "'2100-01-01'", "'9999-12-31'"]
+)
+def test_a_result_without_a_possible_time_is_dated_when_it_is_collected(make: Make, moment: str) -> None:
+    campaign = make(100)
+    campaign.send()
+    finish_rows(campaign, 6)
+    with campaign.carrier.cursor() as cursor:
+        cursor.execute("SET sql_mode = ''")  # as the carrier's own session may be
+    times = f"repmsg_recvtm = {moment}, mobsend_time = {moment}"
+    spoil(campaign, times if moment != "NULL" else f"{times}, sendreq_time = '0000-00-00'")
+    looked = campaign.collect()
+    assert (looked.settled, looked.outstanding) == (100, 0)
+    late = campaign.value(
+        "SELECT max(abs(extract(epoch FROM finished_at - accepted_at))) FROM message_states WHERE run_id = %s",
+        campaign.run.run_id,
+    )
+    assert late < 600
+    totals = close(campaign.store, campaign.run)
+    assert (totals.delivered, totals.stray) == (100, 0)
+    assert not any("odd rows" in line for line in render_report(load_report(campaign.store, campaign.run.run_id)))
+
+
+@pytest.mark.parametrize("code", ["'ok'", "''", "NULL", "'6x'", "'99999999999'"])
+def test_a_result_code_that_is_no_number_is_counted_apart_and_stops_nothing(make: Make, code: str) -> None:
+    """On a line whose tables the carrier has made in his own way."""
+    campaign = make(100)
+    campaign.send()
+    finish_rows(campaign, 6)
+    with campaign.carrier.cursor() as cursor:
+        cursor.execute("ALTER TABLE SMSQ_SEND_1 MODIFY status_code VARCHAR(12) NULL")
+    try:
+        spoil(campaign, f"status_code = {code}")
+        looked = campaign.collect()
+        recounted = audit(campaign.store, campaign.line, campaign.ring, campaign.again())
+    finally:
+        with campaign.carrier.cursor() as cursor:
+            cursor.execute("DELETE FROM SMSQ_SEND_1 WHERE app_etc1 = %s", (f"{campaign.run.run_id}.0.5",))
+            cursor.execute("ALTER TABLE SMSQ_SEND_1 MODIFY status_code INT NOT NULL DEFAULT 100")
+        campaign.carrier.commit()
+    assert (looked.settled, looked.outstanding, looked.waiting) == (99, 1, 0)
+    stray = campaign.value("SELECT sum(stray) FROM chunks WHERE run_id = %s", campaign.run.run_id)
+    assert stray == 1
+    assert (recounted.clean, recounted.delivered, recounted.waiting) == (True, 99, 1)

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -22,7 +23,7 @@ from include.embedded.state import Home, is_locked, read_json
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
 
-GONE_SECONDS = 15.0
+GONE_SECONDS = 120.0
 # A shell starts background jobs deaf to Ctrl-C; the client hears it however the tests were started.
 CLIENT = """
 import signal, sys, time
@@ -50,7 +51,7 @@ def home() -> Iterator[Home]:
     if pid := board_of(home).get("supervisor"):
         os.kill(pid, signal.SIGTERM)
         assert wait_until(lambda: not is_locked(home.supervisor_lock), GONE_SECONDS)
-    shutil.rmtree(home.path, ignore_errors=True)
+    home.remove()
 
 
 def environment(home: Home) -> dict[str, str]:
@@ -110,7 +111,7 @@ def test_a_killed_command_leaves_nothing_running(home: Home) -> None:
 def test_ctrl_c_leaves_nothing_running(home: Home) -> None:
     with client(home) as command:
         command.send_signal(signal.SIGINT)
-        command.wait(30)
+        command.wait(GONE_SECONDS)
         assert wait_until(lambda: not processes_in(home), GONE_SECONDS), processes_in(home)
 
 
@@ -148,7 +149,7 @@ def test_a_service_that_dies_is_started_again(home: Home) -> None:
             service = board_of(home)["services"]["mariadb"]
             return bool(service["state"] == "ready" and service["pid"] != before)
 
-        assert wait_until(is_back, 30)
+        assert wait_until(is_back, GONE_SECONDS)
     assert "mariadb ended with" in home.log("supervisor").read_text()
 
 
@@ -165,7 +166,9 @@ def test_a_killed_postgres_is_back_although_a_statement_of_it_is_still_running(h
         with pytest.raises(psycopg.OperationalError):
             store.execute(busy)
         store.close()
-        assert wait_until(lambda: state_of(home, "postgres") == "ready" and pid_of(home, "postgres") != before, 10)
+        assert wait_until(
+            lambda: state_of(home, "postgres") == "ready" and pid_of(home, "postgres") != before, GONE_SECONDS
+        )
         with psycopg.connect(values["BONGSU_STORE_URL"]) as store:
             assert store.execute("SELECT 1").fetchone() == (1,)
 
@@ -176,7 +179,7 @@ def test_what_a_dead_service_leaves_is_killed_before_it_is_started_again(tmp_pat
     leader = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {worker!r}]); time.sleep(60)"
     log = tmp_path / "log"
     service = spawn([sys.executable, "-c", leader], environment=dict(os.environ), log=log)
-    assert wait_until(lambda: log.read_text().strip().isdigit(), 10)
+    assert wait_until(lambda: log.read_text().strip().isdigit(), GONE_SECONDS)
     left = psutil.Process(int(log.read_text()))
     service.kill()
     service.wait()
@@ -197,7 +200,7 @@ def pid_of(home: Home, service: str) -> int:
 def test_services_that_are_kept_outlive_their_command_until_told_to_stop(home: Home) -> None:
     with client(home, 0) as command:
         home.keep.touch()
-        command.wait(30)
+        command.wait(GONE_SECONDS)
     time.sleep(1.5)
     assert is_locked(home.supervisor_lock)
     with client(home, 0):
@@ -250,11 +253,73 @@ def test_a_deleted_state_directory_ends_its_services_and_no_others() -> None:
     with client(home):
         board = board_of(home)["services"]
         servers = [psutil.Process(board[name]["pid"]) for name in ("postgres", "mariadb")]
-        shutil.rmtree(home.path)
+        remove_while_used(home.path)
         home.path.mkdir()
         with client(home):
             assert wait_until(lambda: not any(server.is_running() for server in servers), GONE_SECONDS)
             assert is_locked(home.supervisor_lock)
             assert board_of(home)["services"]["postgres"]["state"] == "ready"
     assert wait_until(lambda: not is_locked(home.supervisor_lock), GONE_SECONDS)
-    shutil.rmtree(home.path)
+    home.remove()
+
+
+def remove_while_used(folder: Path) -> None:
+    """Remove a folder in which servers still make and remove files."""
+
+    def is_gone() -> bool:
+        shutil.rmtree(folder, ignore_errors=True)
+        return not folder.exists()
+
+    assert wait_until(is_gone, GONE_SECONDS)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has to lend PostgreSQL a user")
+def test_no_folder_above_the_state_directory_is_opened_for_postgres() -> None:
+    with tempfile.TemporaryDirectory() as private:  # of mode 0700
+        home = Home(Path(private) / "home")
+        try:
+            with client(home):
+                assert (home.path / "postgres").readlink().is_relative_to("/var/lib")
+            assert wait_until(lambda: not is_locked(home.supervisor_lock), GONE_SECONDS)
+            with client(home):  # finds its data again
+                assert Path(private).stat().st_mode & 0o777 == 0o700
+            assert wait_until(lambda: not is_locked(home.supervisor_lock), GONE_SECONDS)
+            elsewhere = (home.path / "postgres").readlink().parent
+            shutil.rmtree(elsewhere)
+            refused = bongsu(home, "env")
+            assert refused.returncode == 1
+            assert f"{elsewhere} is gone; it held PostgreSQL's files" in refused.stderr
+            assert not elsewhere.exists()
+        finally:
+            home.remove()
+
+
+def test_other_users_can_read_nothing_of_the_state_directory(home: Home) -> None:
+    with client(home):
+        assert home.path.stat().st_mode & 0o066 == 0
+        open_to_others = [path for path in home.path.iterdir() if path.stat().st_mode & 0o077]
+        assert open_to_others == []
+
+
+def test_a_port_that_somebody_else_has_is_said_before_anything_starts(home: Home) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        command = [sys.executable, "-m", "include.cli", "env"]
+        values = {**environment(home), "BONGSU_AIRFLOW_PORT": str(port)}
+        refused = subprocess.run(command, env=values, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert refused.returncode == 1
+    assert refused.stderr.startswith(f"Error: BONGSU_AIRFLOW_PORT is {port}, but another program of this machine")
+    assert not is_locked(home.supervisor_lock)
+
+
+def test_a_start_on_another_airflow_port_than_last_time_is_noted(home: Home) -> None:
+    before = read_json(home.ports)["airflow"]
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("127.0.0.1", before))
+        other.listen()
+        with client(home):
+            board = board_of(home)
+    assert board["airflow_port_before"] == before != board["ports"]["airflow"]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from include.cli.services import moved
 from include.embedded.client import is_elsewhere
 from include.embedded.state import (
     MAX_SOCKET_PATH,
@@ -16,10 +17,12 @@ from include.embedded.state import (
     choose_ports,
     is_locked,
     load_secrets,
+    private_folder,
     shared_lock,
     try_lock,
     write_json,
 )
+from include.errors import BongsuError, Unavailable
 
 
 @pytest.fixture
@@ -109,3 +112,89 @@ def test_services_are_started_unless_the_environment_points_elsewhere(
 ) -> None:
     monkeypatch.setenv("BONGSU_STORE_URL", url.format(own=load_secrets(home)["bongsu_app"]))
     assert is_elsewhere(home) is elsewhere
+
+
+def mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
+def test_the_state_directory_is_for_its_user_alone(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    home.path.mkdir(mode=0o755)
+    home.logs.mkdir(mode=0o755)
+    load_secrets(home)
+    home.create()
+    assert mode(home.path) & 0o066 == 0, "others may pass at most, and that only where root lends a user"
+    write_json(home.endpoints, {})
+    choose_ports(home)
+    with shared_lock(home.clients_lock):
+        pass
+    home.socket("agents.sock")
+    for path in home.path.iterdir():
+        assert mode(path) & 0o077 == 0, path
+
+
+def test_a_folder_that_is_used_otherwise_keeps_its_mode(tmp_path: Path) -> None:
+    (tmp_path / "somebody's.txt").touch()
+    tmp_path.chmod(0o755)
+    Home(tmp_path).create()
+    assert mode(tmp_path) == 0o755
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_the_state_directory_of_another_user_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    os.chown(tmp_path, 65534, 65534)
+    with pytest.raises(BongsuError, match=r"belongs to \S+\. Work as that user"):
+        Home(tmp_path).create()
+
+
+def test_a_folder_for_sockets_that_somebody_has_put_there_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    with pytest.raises(BongsuError, match="is not a folder of"):
+        private_folder(tmp_path / "link")
+
+
+def test_a_lock_that_others_could_hold_is_closed_to_them(home: Home) -> None:
+    home.clients_lock.touch(mode=0o666)
+    home.clients_lock.chmod(0o666)
+    with shared_lock(home.clients_lock):
+        assert mode(home.clients_lock) == 0o600
+
+
+def test_a_lock_that_somebody_holds_does_not_stop_a_command_for_ever(home: Home) -> None:
+    held = try_lock(home.clients_lock, shared=False)
+    assert held is not None
+    try:
+        with (
+            pytest.raises(Unavailable, match=r"has held .*clients\.lock for 0 s.*fuser"),
+            shared_lock(home.clients_lock, 0.2),
+        ):
+            pass
+    finally:
+        os.close(held)
+
+
+def test_airflow_gets_the_port_that_it_shall_have(home: Home) -> None:
+    first = choose_ports(home)
+    wanted = first["mariadb"]
+    second = choose_ports(home, wanted)
+    assert second["airflow"] == wanted
+    assert len(set(second.values())) == len(PORTS)
+    assert choose_ports(home)["airflow"] == wanted, "it stays when the setting is gone"
+
+
+def test_a_port_that_airflow_shall_have_and_somebody_else_has_is_refused(home: Home) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(BongsuError, match=f"BONGSU_AIRFLOW_PORT is {port}, but another program"):
+            choose_ports(home, port)
+    assert not home.ports.exists()
+
+
+def test_another_address_than_last_time_is_said() -> None:
+    assert moved({"ports": {"airflow": 5}, "airflow_port_before": None}) == ""
+    assert moved({"ports": {"airflow": 5}, "airflow_port_before": 5}) == ""
+    assert "not port 4 as last time" in moved({"ports": {"airflow": 5}, "airflow_port_before": 4})

@@ -64,12 +64,12 @@ absent AS (
 ),
 results AS (
     SELECT DISTINCT ON (recipient_no)
-           CASE WHEN code = 100 THEN 'waiting'
+           CASE WHEN code = 100 OR code IS NULL THEN 'waiting'
                 WHEN code = CASE kind WHEN 'S' THEN 6 WHEN 'K' THEN 1800 ELSE 1000 END THEN 'delivered'
                 ELSE 'failed' END AS result
     FROM audit_rows
     WHERE recipient_no IN (SELECT recipient_no FROM audit_people)
-    ORDER BY recipient_no, code = 100, answered
+    ORDER BY recipient_no, code IS NULL, code = 100, answered
 )
 SELECT (SELECT count(*) FROM people) AS recipients,
        (SELECT count(*) FROM absent WHERE excused) AS withdrawn,

@@ -1,2 +1,2 @@
--- Results as they are read from the line.
+-- Rows as they are read from the line.
 COPY receipts (recipient_no, code, moment) FROM STDIN WITH (FORMAT binary)

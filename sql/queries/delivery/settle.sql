@@ -5,7 +5,7 @@ WITH changed AS (
     SET outcome = CASE WHEN r.code = CASE m.kind WHEN 'S' THEN 6 WHEN 'K' THEN 1800 ELSE 1000 END
                      THEN 'delivered' ELSE 'failed' END,
         result_code = r.code,
-        finished_at = to_timestamp(r.moment)
+        finished_at = coalesce(to_timestamp(r.moment), now())
     FROM (SELECT DISTINCT ON (recipient_no) recipient_no, code, moment
           FROM receipts WHERE code <> 100 ORDER BY recipient_no, moment) r
     WHERE m.run_id = %(run)s AND m.month = %(month)s AND m.hop = %(hop)s AND m.recipient_no = r.recipient_no

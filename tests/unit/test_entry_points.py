@@ -1,0 +1,46 @@
+"""What a person types: ``./bongsu``, ``make`` and the set-up, on machines as they are."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from include.settings import ROOT
+
+SAYS = '#!/bin/sh\necho $(basename "$0") ${PYTHONUTF8:-none} >&2\n'
+
+
+def test_python_starts_in_a_hangul_folder_without_a_locale(tmp_path: Path) -> None:
+    """It reads .venv, where that path is written, before it asks for the locale."""
+    folder = tmp_path / "손님 폴더"
+    for name in ("tools/setup.sh", ".venv/bin/python"):
+        (folder / name).parent.mkdir(parents=True)
+        (folder / name).write_text(SAYS)
+        (folder / name).chmod(0o755)
+    for name in ("bongsu", "Makefile"):
+        shutil.copy(ROOT / name, folder / name)
+    bare = {"PATH": os.environ["PATH"], "LC_ALL": "C"}
+    for command in (["./bongsu", "status"], ["make", "demo"]):
+        done = subprocess.run(command, cwd=folder, env=bare, capture_output=True, text=True, check=False)
+        assert done.stderr.splitlines() == ["setup.sh 1", "python 1"], done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_another_users_checkout_is_refused_in_one_line() -> None:
+    made = Path("/tmp") / f"bongsu-checkout-{os.getpid()}"  # pytest's own folder lets nobody pass
+    try:
+        for name in ("bongsu", "tools/setup.sh", "tools/bootstrap.txt", "requirements.lock", "pyproject.toml"):
+            (made / name).parent.mkdir(exist_ok=True)
+            shutil.copy(ROOT / name, made / name)
+        done = subprocess.run(
+            ["./bongsu", "status"], cwd=made, user=65534, group=65534, extra_groups=[], capture_output=True, text=True
+        )
+    finally:
+        shutil.rmtree(made)
+    assert done.returncode == 1
+    assert (
+        done.stderr
+        == f"Set-up stopped: {made} belongs to root. Work as that user, or with a copy of the project of your own.\n"
+    )
