@@ -34,7 +34,7 @@ class DispatchChunkOperator(StageOperator):
             chunk = load_chunk(store, run, int(self.chunk_no))
             context["chunk_label"] = chunk.label  # type: ignore[typeddict-unknown-key]  # Airflow's way to name a mapped task
             with runs.stage(store, run, "dispatch", shared=True) as stage, self.opened_line() as line:
-                done = dispatch_chunk(store, line, run, self.key_ring, chunk.chunk_no)
+                done = dispatch_chunk(store, line, run, self.open_ring(store), chunk.chunk_no)
                 stage.worked = not done.already
                 stage.counts = {"accepted": done.accepted, "withdrawn": done.withdrawn}
             self.log.info(
