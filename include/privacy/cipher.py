@@ -243,7 +243,9 @@ def _check_private(path: Path, status: os.stat_result) -> None:
         raise KeyRingError(f"Others can read or change the key ring {path}. Close it with: chmod 600 {path}")
     # Whoever is not root and could open another's private file looks at a volume that names no true owners.
     if os.geteuid() == 0 and status.st_uid not in (0, NOBODY):
-        raise KeyRingError(f"The key ring {path} belongs to another user, who can change it. Take it: chown root {path}")
+        raise KeyRingError(
+            f"The key ring {path} belongs to another user, who can change it. Take it: chown root {path}"
+        )
 
 
 def _parse(content: bytes) -> tuple[dict[int, bytes], int, bytes]:
