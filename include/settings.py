@@ -21,6 +21,7 @@ class Settings:
     :param platform_url: campaign store as the platform role, which sees every tenant.
     :param owner_url: campaign store as the owner of its tables; used by migrations only.
     :param line_url: the SMS line's MariaDB or MySQL.
+    :param line_tables_url: the same database as a login that may create its tables; without one, ``line_url`` is used.
     :param keyring: file with the encryption keys.
     :param manifests: folder of the compiled DAG manifests.
     :param quiet_hours: ``HH:MM-HH:MM`` in the tenant's time zone during which no advertising starts, or ``off``.
@@ -35,6 +36,7 @@ class Settings:
     platform_url: str
     owner_url: str
     line_url: str
+    line_tables_url: str
     keyring: Path
     manifests: Path
     quiet_hours: str
@@ -57,6 +59,7 @@ class Settings:
             platform_url=values.get("BONGSU_PLATFORM_URL", ""),
             owner_url=values.get("BONGSU_OWNER_URL", ""),
             line_url=values.get("BONGSU_LINE_URL", ""),
+            line_tables_url=values.get("BONGSU_LINE_TABLES_URL", ""),
             keyring=Path(values.get("BONGSU_KEYRING") or home / "keyring.json"),
             manifests=Path(values.get("BONGSU_MANIFESTS") or home / "manifests"),
             quiet_hours=values.get("BONGSU_QUIET_HOURS", "21:00-08:00"),

@@ -5,7 +5,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -24,14 +24,9 @@ GONE_SECONDS = 20.0
 PACE = {"BONGSU_POLL_SECONDS": "1", "BONGSU_RETRY_SECONDS": "2"}
 
 
-@pytest.fixture(scope="session")
-def databases() -> Iterator[Databases]:
-    """The campaign store and the SMS line as the product's own embedded services set them up.
-
-    The home is not below pytest's own folder: another pytest that starts closes that to the server's system user.
-    """
-    (parent := ROOT / ".bongsu" / "test").mkdir(parents=True, exist_ok=True)
-    home = Home(Path(tempfile.mkdtemp(prefix="store-", dir=parent)))
+@contextmanager
+def own_databases(home: Home) -> Iterator[Databases]:
+    """The campaign store and the SMS line of ``home``, as the product's own embedded services set them up."""
     before = dict(os.environ)
     with ExitStack() as stack:
         try:
@@ -63,7 +58,25 @@ def databases() -> Iterator[Databases]:
     limit = time.monotonic() + GONE_SECONDS
     while is_locked(home.supervisor_lock) and time.monotonic() < limit:
         time.sleep(0.1)
+
+
+@contextmanager
+def own_home(name: str) -> Iterator[Home]:
+    """A state directory that is removed at the end.
+
+    It is not below pytest's own folder: another pytest that starts closes that to the server's system user.
+    """
+    (parent := ROOT / ".bongsu" / "test").mkdir(parents=True, exist_ok=True)
+    home = Home(Path(tempfile.mkdtemp(prefix=f"{name}-", dir=parent)))
+    yield home
     shutil.rmtree(home.path, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def databases() -> Iterator[Databases]:
+    """The campaign store and the SMS line that most tests share."""
+    with own_home("store") as home, own_databases(home) as found:
+        yield found
 
 
 @pytest.fixture

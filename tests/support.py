@@ -55,6 +55,13 @@ class Databases:
     def owner(self) -> psycopg.Connection:
         return connect(self.owner_url)
 
+    def store(self, tenant: int) -> psycopg.Connection:
+        """The store as the application, bound to a tenant."""
+        return connect(self.store_url, tenant)
+
+    def line(self) -> Connection:
+        return connect_line(self.line_url)
+
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]], encoding: str = "utf-8") -> Path:
     """A CSV file with ``header``."""

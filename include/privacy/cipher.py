@@ -197,8 +197,8 @@ class KeyRing:
     def check_values(self) -> dict[int, bytes]:
         """What the store may know of each key, 16 bytes by its number; the index key stands under 0.
 
-        They tell whether two keys are the same and nothing else: outputs of the functions that derive from a key, for an
-        input that nothing else is derived from.
+        They tell whether two keys are the same and nothing else: they are derived from the keys like all that is used
+        of them, for a purpose of their own.
         """
         checks = {number: _derived(key, KEY_CHECK, INDEX_BYTES) for number, key in self._keys.items()}
         return {0: self.blind_index("", KEY_CHECK), **checks}

@@ -1,8 +1,8 @@
 """The key ring in use, compared with what the campaign store knows of its keys.
 
-A foreign ring does no visible harm at first: every row can be sealed with it, and no opt-out is found by its index key, so
-the people who refused are written to. So the store keeps a check value of each key, and nobody gets a ring that does not
-have exactly these keys. Decision 19 says why, and why a rotation takes three steps.
+A foreign ring does no visible harm at first: every row can be sealed with it. But its index key finds no opt-out, so
+the people who refused are written to. So the store keeps a check value of each key, and nobody gets a ring that does
+not have exactly these keys. Decision 19 says why, and why a rotation takes three steps.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,24 +28,46 @@ class KeyCheck:
 
 
 def open_ring(store: psycopg.Connection, path: Path) -> KeyRing:
-    """The ring at ``path``, once the store has confirmed it. The only way to a ring for whatever seals, opens or indexes.
+    """The ring at ``path``, once the store has confirmed it: the only way to a ring for who seals, opens or indexes.
 
     :param store: the store, as any of its roles.
     :raises KeyRingError: there is no ring, it is not one, or it is not the one of this store.
     """
-    # A rotation may fall between the two looks; it never does twice.
-    for _ in range(2):
-        known = known_keys(store)
-        ring = _read(path)
-        if (problem := difference(ring.check_values(), known)) is None:
-            return ring
-    raise _foreign(path, problem)
+    found = _compared(store, path)
+    if isinstance(found, str):  # a rotation may have fallen between the two looks; it never does twice
+        found = _compared(store, path)
+    if isinstance(found, str):
+        raise _foreign(path, found)
+    return found
+
+
+def _compared(store: psycopg.Connection, path: Path) -> KeyRing | str:
+    """The ring, or what tells it from the store's."""
+    known = known_keys(store)
+    ring = _read(path)
+    return difference(ring.check_values(), known) or ring
 
 
 def known_keys(store: psycopg.Connection) -> list[KeyCheck]:
     """What the store knows of its keys."""
     with store.transaction(), store.cursor(row_factory=class_row(KeyCheck)) as cursor:
         return cursor.execute(query("keys/known")).fetchall()
+
+
+def ring_of_backup(path: Path, known: Sequence[KeyCheck]) -> KeyRing:
+    """The ring at ``path``, if it opens what a store sealed that knew these keys; it may have got further ones since.
+
+    :raises KeyRingError: there is no ring, it is not one, or it lacks a key or has another.
+    """
+    ring = KeyRing.load(path)
+    numbers = {check.key_no for check in known}
+    same = {number: check for number, check in ring.check_values().items() if number in numbers}
+    if (problem := difference(same, known)) is not None:
+        raise KeyRingError(
+            f"The key ring at {path} is not the one of this backup: {problem}. Nothing was restored: put the "
+            "ring there that was in use when it was made, or a later one of the same installation."
+        )
+    return ring
 
 
 def difference(ring: Mapping[int, bytes], known: Sequence[KeyCheck]) -> str | None:
@@ -66,8 +88,8 @@ def difference(ring: Mapping[int, bytes], known: Sequence[KeyCheck]) -> str | No
 def prepare_ring(owner: psycopg.Connection, path: Path) -> None:
     """What a start does: a new store gets a ring and knows its keys from then on; any other store's ring is checked.
 
-    A ring is made for a store that knows no keys and in which nothing was ever sealed or indexed. As long as nothing was,
-    the store takes another ring that is given to it.
+    A ring is made for a store that knows no keys and in which nothing was ever sealed or indexed. As long as nothing
+    was, the store takes another ring that is given to it.
 
     :param owner: the store as the owner of its tables.
     :raises KeyRingError: the store's ring is not there, or another one is.
@@ -77,8 +99,8 @@ def prepare_ring(owner: psycopg.Connection, path: Path) -> None:
         is_used = _is_used(owner)
         if not known and is_used:
             raise KeyRingError(
-                "The campaign store has rows, but does not know the keys that they are sealed with. Nothing is sent from "
-                "it: restore the table key_checks from a backup."
+                "The campaign store has rows, but does not know the keys that they are sealed with. Nothing is sent "
+                "from it: restore the table key_checks from a backup."
             )
         if not known and not path.exists():
             KeyRing.create(path)
@@ -89,8 +111,8 @@ def prepare_ring(owner: psycopg.Connection, path: Path) -> None:
             raise _foreign(path, problem)
         with owner.transaction():
             owner.execute(query("keys/forget"))
-            for number, check in ring.check_values().items():
-                _tell(owner, number, check, required=True)
+            for number in ring.check_values():
+                owner.execute(query("keys/tell"), tell(number, ring))
 
 
 def rotate(owner: psycopg.Connection, path: Path) -> int:
@@ -110,7 +132,7 @@ def rotate(owner: psycopg.Connection, path: Path) -> int:
             with owner.transaction():
                 owner.execute(query("keys/forget_coming"))
                 ring = ring.rotated()
-                _tell(owner, ring.current, ring.check_values()[ring.current], required=False)
+                owner.execute(query("keys/tell"), tell(ring.current, ring, required=False))
             ring.write(path)
         with owner.transaction():
             owner.execute(query("keys/require"), {"number": ring.current})
@@ -152,8 +174,9 @@ def _is_used(owner: psycopg.Connection) -> bool:
     return bool(row[0])
 
 
-def _tell(owner: psycopg.Connection, number: int, check: bytes, *, required: bool) -> None:
-    owner.execute(query("keys/tell"), {"number": number, "check": check, "required": required})
+def tell(number: int, ring: KeyRing, *, required: bool = True) -> dict[str, object]:
+    """The values of ``keys/tell`` for a key of the ring."""
+    return {"number": number, "check": ring.check_values()[number], "required": required}
 
 
 def _name(number: int) -> str:

@@ -68,7 +68,7 @@ def test_another_ring_is_refused_at_every_use(owner: psycopg.Connection, path: P
     path.unlink()
     KeyRing.create(path)
     for use in (prepare_ring, open_ring, rotate):
-        with pytest.raises(KeyRingError, match="index key is another. Nothing is sent with it: put the ring back"):
+        with pytest.raises(KeyRingError, match=r"index key is another\. Nothing is sent with it: put the ring back"):
             use(owner, path)
 
 
@@ -207,10 +207,13 @@ def test_people_who_opted_out_are_not_written_to_when_the_ring_is_lost(tmp_path:
             patch.setenv("BONGSU_HOME", str(home.path))
             patch.delenv("BONGSU_STORE_URL", raising=False)
             settings.cache_clear()
-            with ensure(Level.databases, lambda line: None):
-                with connect_line(settings().line_url) as line, line.cursor() as cursor:
-                    cursor.execute("SELECT row_count FROM BONGSU_HANDOVER")
-                    rows = [count for (count,) in cursor.fetchall()]
+            with (
+                ensure(Level.databases, lambda line: None),
+                connect_line(settings().line_url) as line,
+                line.cursor() as cursor,
+            ):
+                cursor.execute("SELECT row_count FROM BONGSU_HANDOVER")
+                rows = [count for (count,) in cursor.fetchall()]
         settings.cache_clear()
         return rows
 

@@ -3,7 +3,6 @@
 import threading
 from datetime import UTC, datetime
 
-import psycopg
 import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory

@@ -1,0 +1,66 @@
+"""``bongsu backup`` and ``restore``: the campaign store and the SMS line, as of one moment."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from include.cli.output import answer, clear_errors, say
+
+
+def backup(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to make; it must not be there.")],
+) -> None:
+    """Back up the campaign store and the SMS line's tables. The key ring is not in it: keep that elsewhere."""
+    with clear_errors():
+        from include.backup.make import make_backup
+        from include.cli.store import needed
+        from include.embedded.client import ensure
+        from include.embedded.state import Level
+
+        with ensure(Level.databases, say):
+            made = make_backup(folder.absolute(), needed("owner_url"), _line_url(), say)
+        rows = sum(made.store_rows.values()), sum(table.rows for table in made.line_tables)
+        answer(f"{folder}: {rows[0]:,} rows of the store, {rows[1]:,} of the line, as of {made.made_at}.")
+        answer("It holds messages and numbers in the clear, and it is of no use without the key ring: keep them apart.")
+
+
+def restore(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Folder that `backup` has made.", exists=True, file_okay=False)
+    ],
+    replace: Annotated[bool, typer.Option("--replace", help="Even if store or line have rows; they are lost.")] = False,
+) -> None:
+    """Put a backup back. All sending is stopped afterwards, until `bongsu lift` lets each tenant go on."""
+    with clear_errors():
+        from include.backup.restore import restore_backup
+        from include.cli.store import needed
+        from include.embedded import client
+        from include.embedded.prepare import prepare_lines, prepare_store
+        from include.embedded.state import Level
+        from include.errors import BongsuError
+        from include.settings import settings
+
+        with client.ensure(Level.databases, say) as services:
+            running = client.board_of(client.this_home()).get("services", {}) if services.embedded else {}
+            if any(service.get("level", 0) > Level.databases for service in running.values()):
+                raise BongsuError("Airflow or the carrier's agents are running here. Stop them first: bongsu down")
+            restored = restore_backup(
+                folder.absolute(), needed("owner_url"), _line_url(), settings().keyring, replace=replace, say=say
+            )
+            prepare_store()
+            prepare_lines()
+        answer(
+            f"Restored as of {restored.made_at}. No tenant's runs start until you let it go on with: bongsu lift TENANT"
+        )
+        answer(
+            "Import the refusals that were recorded since before you do. What was under way then is not sent any more."
+        )
+
+
+def _line_url() -> str:
+    """The line as the login that may create its tables."""
+    from include.cli.store import needed
+    from include.settings import settings
+
+    return settings().line_tables_url or needed("line_url")
