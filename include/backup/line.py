@@ -114,8 +114,14 @@ def load_line(line: Connection, file: Path, tables: Sequence[LineTable], unsettl
                 cursor.execute(query("backup/line_next_seqno"), {"table": table.name, "loaded": name})
                 following = int(cursor.fetchone()[0]) + SKIPPED_SEQNOS
                 cursor.execute(f"ALTER TABLE {name} AUTO_INCREMENT = {following}")
-        markers = [(chunk.run_id, chunk.hop, chunk.chunk_no, chunk.table_name) for chunk in unsettled]
-        cursor.executemany(query("backup/line_close_chunk").format(table=LOADED + MARKERS), markers)
+    close_chunks(line, unsettled, LOADED + MARKERS)
+
+
+def close_chunks(line: Connection, unsettled: Sequence[OpenChunk], markers: str = MARKERS) -> None:
+    """Give chunks that have no marker one of no messages: no later try hands them over."""
+    with line.cursor() as cursor:
+        values = [(chunk.run_id, chunk.hop, chunk.chunk_no, chunk.table_name) for chunk in unsettled]
+        cursor.executemany(query("backup/line_close_chunk").format(table=markers), values)
     line.commit()
 
 

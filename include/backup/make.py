@@ -9,7 +9,7 @@ from pathlib import Path
 
 from include.backup.line import LineSnapshot
 from include.backup.manifest import LINE_FILE, STORE_FILE, BackupError, Manifest, write_manifest
-from include.backup.store import StoreSnapshot
+from include.backup.store import StoreSnapshot, open_chunks
 from include.delivery.line_connection import connect_line
 from include.privacy.ring import known_keys
 
@@ -60,5 +60,5 @@ def _fill(draft: Path, owner_url: str, line_url: str, say: Callable[[str], None]
             store_rows=rows,
             line_tables=tables,
             keys=known_keys(store.connection),
-            open_chunks=store.open_chunks(),
+            open_chunks=open_chunks(store.connection),
         )

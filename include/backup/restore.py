@@ -8,9 +8,10 @@ from pathlib import Path
 import psycopg
 from MySQLdb.connections import Connection
 
+from include.backup import Part
 from include.backup import line as lines
 from include.backup.manifest import LINE_FILE, STORE_FILE, BackupError, Manifest, read_manifest
-from include.backup.store import replaced_store
+from include.backup.store import open_chunks, replaced_store
 from include.delivery.line_connection import connect_line
 from include.privacy.cipher import KeyRing
 from include.privacy.ring import ring_of_backup, tell
@@ -23,7 +24,14 @@ SKIPPED_RUNS = 100_000
 
 
 def restore_backup(
-    folder: Path, owner_url: str, line_url: str, keyring: Path, *, replace: bool, say: Callable[[str], None]
+    folder: Path,
+    owner_url: str,
+    line_url: str,
+    keyring: Path,
+    *,
+    only: Part | None = None,
+    replace: bool,
+    say: Callable[[str], None],
 ) -> Manifest:
     """Put the store and the line back as ``folder`` has them, and close what may have gone out since.
 
@@ -33,6 +41,7 @@ def restore_backup(
     :param owner_url: the store as the owner of its tables.
     :param line_url: the line as a login that may create tables.
     :param keyring: the key ring in use; the backup does not hold it.
+    :param only: the one that was lost, when the other was not.
     :param replace: also over a store or a line that has rows; they are lost.
     :raises BackupError: the backup, the databases or who uses them do not allow it; nothing was changed.
     :raises KeyRingError: the ring in use is not the one of the backup.
@@ -46,19 +55,30 @@ def restore_backup(
         )
     with closing(connect_line(line_url)) as line:
         with connect(owner_url, application_name="bongsu restore") as owner:
-            _check_target(owner, line, manifest, replace)
+            _check_target(owner, line, manifest, only, replace)
             settle = _settling(owner, manifest, ring)
-        say("  SMS line")
-        lines.load_line(line, folder / LINE_FILE, manifest.line_tables, manifest.open_chunks)
-        say("  campaign store")
-        with replaced_store(owner_url, folder / STORE_FILE, settle) as store:
+            # What the store will not know to be handed over: the one that is put back, or the one that has stayed.
+            unsettled = open_chunks(owner) if only is Part.line else manifest.open_chunks
+        if only is not Part.store:
+            say("  SMS line")
+            lines.load_line(line, folder / LINE_FILE, manifest.line_tables, unsettled)
+        if only is Part.line:
             lines.swap_line(line, manifest.line_tables)
-            store.commit()
+        else:
+            say("  campaign store")
+            with replaced_store(owner_url, folder / STORE_FILE, settle) as store:
+                if only is Part.store:
+                    lines.close_chunks(line, unsettled)
+                else:
+                    lines.swap_line(line, manifest.line_tables)
+                store.commit()
         lines.drop_remains(line)
     return manifest
 
 
-def _check_target(owner: psycopg.Connection, line: Connection, manifest: Manifest, replace: bool) -> None:
+def _check_target(
+    owner: psycopg.Connection, line: Connection, manifest: Manifest, only: Part | None, replace: bool
+) -> None:
     if (server := owner.info.server_version // 10_000) < manifest.server:
         raise BackupError(f"The backup is of PostgreSQL {manifest.server}; this server is {server}, which is older.")
     row = owner.execute(query("backup/other_sessions")).fetchone()
@@ -67,13 +87,23 @@ def _check_target(owner: psycopg.Connection, line: Connection, manifest: Manifes
             f"{row[0]} others are connected to the campaign store. Stop what uses it, Airflow's workers first; "
             "nothing is stopped for you."
         )
+    if replace:
+        return
+    if only is not Part.line and _is_filled(owner):
+        filled = "campaign store"
+    elif only is not Part.store and lines.is_filled(line):
+        filled = "SMS line"
+    else:
+        return
+    raise BackupError(
+        f"The {filled} is not empty. To lose what it holds, add --replace; to keep it, back it up first. When only one "
+        "of store and line was lost, name it with --only."
+    )
+
+
+def _is_filled(owner: psycopg.Connection) -> bool:
     has_schema = owner.execute("SELECT to_regclass('public.runs') IS NOT NULL").fetchone() == (True,)
-    filled = has_schema and owner.execute(query("backup/is_filled")).fetchone() == (True,)
-    if not replace and (filled or lines.is_filled(line)):
-        raise BackupError(
-            f"The {'campaign store' if filled else 'SMS line'} is not empty. To lose what it and the other hold, add "
-            "--replace; to keep it, back it up first."
-        )
+    return has_schema and owner.execute(query("backup/is_filled")).fetchone() == (True,)
 
 
 def _settling(owner: psycopg.Connection, manifest: Manifest, ring: KeyRing) -> list[bytes]:

@@ -39,11 +39,6 @@ class StoreSnapshot:
         """The store's last migration."""
         return str(_one(self.connection, "SELECT version_num FROM alembic_version"))
 
-    def open_chunks(self) -> list[OpenChunk]:
-        """Chunks whose hand-over the store does not know of."""
-        with self.connection.cursor(row_factory=class_row(OpenChunk)) as cursor:
-            return cursor.execute(query("backup/open_chunks")).fetchall()
-
     def dump(self, file: Path) -> dict[str, int]:
         """Write the dump; rows by table, partitions by their own names.
 
@@ -151,6 +146,12 @@ def _load(
             return LoadedStore(loading)
     loading.wait()
     raise BrokenPipeError
+
+
+def open_chunks(store: psycopg.Connection) -> list[OpenChunk]:
+    """Chunks whose hand-over the store does not know of."""
+    with store.cursor(row_factory=class_row(OpenChunk)) as cursor:
+        return cursor.execute(query("backup/open_chunks")).fetchall()
 
 
 def count_rows(store: psycopg.Connection) -> dict[str, int]:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from include.backup import Part
 from include.cli.output import answer, clear_errors, say
 
 
@@ -29,9 +30,12 @@ def restore(
     folder: Annotated[
         Path, typer.Argument(metavar="DIR", help="Folder that `backup` has made.", exists=True, file_okay=False)
     ],
+    only: Annotated[Part | None, typer.Option(help="Put back the one that was lost, when the other was not.")] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Even if store or line have rows; they are lost.")] = False,
 ) -> None:
-    """Put a backup back. All sending is stopped afterwards, until `bongsu lift` lets each tenant go on."""
+    """Put a backup back, so that nothing is sent twice. With a store put back, all sending is stopped until
+    `bongsu lift` lets each tenant go on.
+    """
     with clear_errors():
         from include.backup.restore import restore_backup
         from include.cli.store import needed
@@ -45,17 +49,14 @@ def restore(
             running = client.board_of(client.this_home()).get("services", {}) if services.embedded else {}
             if any(service.get("level", 0) > Level.databases for service in running.values()):
                 raise BongsuError("Airflow or the carrier's agents are running here. Stop them first: bongsu down")
-            restored = restore_backup(
-                folder.absolute(), needed("owner_url"), _line_url(), settings().keyring, replace=replace, say=say
-            )
+            urls = needed("owner_url"), _line_url()
+            restored = restore_backup(folder.absolute(), *urls, settings().keyring, only=only, replace=replace, say=say)
             prepare_store()
             prepare_lines()
-        answer(
-            f"Restored as of {restored.made_at}. No tenant's runs start until you let it go on with: bongsu lift TENANT"
-        )
-        answer(
-            "Import the refusals that were recorded since before you do. What was under way then is not sent any more."
-        )
+        answer(f"Restored as of {restored.made_at}. Chunks that may have gone out since are not handed over again.")
+        if only is not Part.line:
+            answer("No run starts until you let its tenant go on with: bongsu lift TENANT")
+            answer("Import the refusals that were recorded since, before you do.")
 
 
 def _line_url() -> str:

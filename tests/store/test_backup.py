@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from include.audience.suppression import import_suppressions
+from include.backup import Part
 from include.backup.line import SKIPPED_SEQNOS, line_tables
 from include.backup.make import make_backup
 from include.backup.manifest import LINE_FILE, MANIFEST, STORE_FILE, BackupError, Manifest, read_manifest
@@ -55,9 +56,16 @@ def back_up(databases: Databases, folder: Path) -> Manifest:
     return make_backup(folder, databases.owner_url, databases.line_url, quietly)
 
 
-def restore(databases: Databases, folder: Path, keyring: Path | None = None, *, replace: bool = True) -> None:
-    keyring = keyring or databases.keyring
-    restore_backup(folder, databases.owner_url, databases.line_url, keyring, replace=replace, say=quietly)
+def restore(
+    databases: Databases,
+    folder: Path,
+    keyring: Path | None = None,
+    *,
+    only: Part | None = None,
+    replace: bool = True,
+) -> None:
+    urls = databases.owner_url, databases.line_url
+    restore_backup(folder, *urls, keyring or databases.keyring, only=only, replace=replace, say=quietly)
 
 
 def line_rows(databases: Databases) -> dict[str, list[Any]]:
@@ -102,6 +110,9 @@ def test_a_campaign_survives_the_loss_of_both_servers(tmp_path: Path) -> None:
             finish_rows(campaign, 8)
             campaign.collect()
             close(campaign.store, campaign.run)
+            with campaign.line.cursor() as cursor:
+                cursor.execute("UPDATE SMSQ_SEND_1 SET file_name1 = %s LIMIT 3", ("\t\n\r\0\x01\x1f\\N😀\u2028",))
+            campaign.line.commit()
             campaign.close()
             stored, on_line = store_rows(databases), line_rows(databases)
             assert stored["public.messages_y" + f"{campaign.run.run_at:%Ym%m}"] == 100
@@ -185,6 +196,52 @@ def test_what_may_have_gone_out_since_the_backup_is_not_sent_again(servers: Data
     assert (totals.rows_read, totals.recipients, totals.accepted) == (0, 0, 0)
     for campaign in (imported, under_way):
         campaign.close()
+
+
+def test_a_line_that_was_lost_alone_sends_nothing_that_the_store_does_not_know(
+    servers: Databases, tmp_path: Path
+) -> None:
+    campaign = a_campaign(servers, tmp_path, 150, chunk_size=50)
+    campaign.import_()
+    campaign.freeze()
+    first, second, third = chunks_of(campaign)
+    campaign.dispatch(first)
+    back_up(servers, tmp_path / "backup")
+    campaign.dispatch(second)
+    hand_over_only(campaign, third)
+    campaign.close()
+    kept = store_rows(servers)
+    restore(servers, tmp_path / "backup", only=Part.line)
+    assert store_rows(servers) == kept
+    campaign = reopened(servers, campaign)
+    assert campaign.dispatch(second).already
+    with pytest.raises(HandOverError, match="the line took 0 messages, 50 are claimed"):
+        campaign.dispatch(third)
+    assert len(campaign.line_rows()) == 50
+    assert campaign.value("SELECT bongsu.kill_switch(%s)", campaign.tenant_id) is None
+    campaign.close()
+
+
+def test_a_store_that_was_lost_alone_believes_the_markers_of_the_line(servers: Databases, tmp_path: Path) -> None:
+    campaign = a_campaign(servers, tmp_path, 100, chunk_size=50)
+    campaign.import_()
+    campaign.freeze()
+    first, second = chunks_of(campaign)
+    back_up(servers, tmp_path / "backup")
+    campaign.dispatch(first)
+    campaign.close()
+    on_line = line_rows(servers)
+    restore(servers, tmp_path / "backup", only=Part.store)
+    campaign = reopened(servers, campaign)
+    with pytest.raises(HandOverError, match="the line took 50 messages, 0 are claimed"):
+        campaign.dispatch(first)
+    assert campaign.dispatch(second).accepted == 0
+    assert campaign.line_rows("rsv1") == ["1"] * 50, "what waits on the line goes out"
+    markers = on_line.pop("BONGSU_HANDOVER")
+    again = line_rows(servers)
+    assert set(again.pop("BONGSU_HANDOVER")) > set(markers)
+    assert again == on_line
+    campaign.close()
 
 
 def chunks_of(campaign: Campaign) -> list[int]:
