@@ -33,11 +33,12 @@ SKIPPED_SEQNOS = 100_000_000
 """More rows than a line takes between two backups. An agent never looks below the last ``seqno`` that it has seen."""
 
 
-def line_tables(line: Connection) -> list[str]:
-    """The product's tables that are there."""
+def line_tables(line: Connection, prefix: str = "") -> list[str]:
+    """The product's tables that are there; with a prefix, those whose names begin with it."""
     with line.cursor() as cursor:
         cursor.execute(query("backup/line_tables"))
-        return [str(name) for (name,) in cursor.fetchall() if OURS.fullmatch(str(name))]
+        names = [str(name) for (name,) in cursor.fetchall()]
+    return [name for name in names if name.startswith(prefix) and OURS.fullmatch(name.removeprefix(prefix))]
 
 
 class LineSnapshot:
@@ -102,7 +103,7 @@ def load_line(line: Connection, file: Path, tables: Sequence[LineTable], unsettl
     :param line: a login that may create tables.
     :raises BackupError: a table did not get its rows.
     """
-    drop_remains(line)
+    drop_tables(line, LOADED, REPLACED)  # of a restore that was killed
     with gzip.open(file, "rt", encoding="utf-8", newline="\n") as lines, line.cursor() as cursor:
         cursor.max_stmt_length = STATEMENT_BYTES
         for table in tables:
@@ -147,14 +148,19 @@ def swap_line(line: Connection, tables: Sequence[LineTable]) -> None:
         cursor.execute(f"RENAME TABLE {', '.join(renames)}")
 
 
-def drop_remains(line: Connection) -> None:
-    """Drop what this restore has replaced, and what one that was killed has left."""
+def swap_back(line: Connection) -> None:
+    """The line's own tables are back in their places, as if :func:`swap_line` had not been called."""
+    renames = [f"{table} TO {LOADED}{table}" for table in line_tables(line)]
+    renames += [f"{table} TO {table.removeprefix(REPLACED)}" for table in line_tables(line, REPLACED)]
     with line.cursor() as cursor:
-        cursor.execute(query("backup/line_tables"))
-        for (name,) in cursor.fetchall():
-            for prefix in (LOADED, REPLACED):
-                if name.startswith(prefix) and OURS.fullmatch(name.removeprefix(prefix)):
-                    cursor.execute(f"DROP TABLE {name}")
+        cursor.execute(f"RENAME TABLE {', '.join(renames)}")
+
+
+def drop_tables(line: Connection, *prefixes: str) -> None:
+    """Drop the tables that wait for a place, or have lost it."""
+    with line.cursor() as cursor:
+        for table in [table for prefix in prefixes for table in line_tables(line, prefix)]:
+            cursor.execute(f"DROP TABLE {table}")
 
 
 def is_filled(line: Connection) -> bool:

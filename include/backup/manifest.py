@@ -18,7 +18,7 @@ class BackupError(BongsuError):
 
 @dataclass(frozen=True)
 class OpenChunk:
-    """A chunk that its line had not taken, or not so that the store knew of it, when the backup was made."""
+    """A chunk whose hand-over the store does not know of."""
 
     run_id: int
     hop: int

@@ -11,7 +11,7 @@ from MySQLdb.connections import Connection
 from include.backup import Part
 from include.backup import line as lines
 from include.backup.manifest import LINE_FILE, STORE_FILE, BackupError, Manifest, read_manifest
-from include.backup.store import open_chunks, replaced_store
+from include.backup.store import LoadedStore, open_chunks, replaced_store
 from include.delivery.line_connection import connect_line
 from include.privacy.cipher import KeyRing
 from include.privacy.ring import ring_of_backup, tell
@@ -59,21 +59,35 @@ def restore_backup(
             settle = _settling(owner, manifest, ring)
             # What the store will not know to be handed over: the one that is put back, or the one that has stayed.
             unsettled = open_chunks(owner) if only is Part.line else manifest.open_chunks
-        if only is not Part.store:
-            say("  SMS line")
-            lines.load_line(line, folder / LINE_FILE, manifest.line_tables, unsettled)
-        if only is Part.line:
-            lines.swap_line(line, manifest.line_tables)
-        else:
-            say("  campaign store")
-            with replaced_store(owner_url, folder / STORE_FILE, settle) as store:
-                if only is Part.store:
-                    lines.close_chunks(line, unsettled)
-                else:
-                    lines.swap_line(line, manifest.line_tables)
-                store.commit()
-        lines.drop_remains(line)
+        try:
+            if only is not Part.store:
+                say("  SMS line")
+                lines.load_line(line, folder / LINE_FILE, manifest.line_tables, unsettled)
+            if only is Part.line:
+                lines.swap_line(line, manifest.line_tables)
+            else:
+                say("  campaign store")
+                with replaced_store(owner_url, folder / STORE_FILE, settle) as store:
+                    if only is Part.store:
+                        lines.close_chunks(line, unsettled)
+                        store.commit()
+                    else:
+                        _replace_both(line, manifest, store)
+        except BaseException:
+            lines.drop_tables(line, lines.LOADED)
+            raise
+        lines.drop_tables(line, lines.REPLACED)
     return manifest
+
+
+def _replace_both(line: Connection, manifest: Manifest, store: LoadedStore) -> None:
+    """The line first: without its markers, the restored store's chunks would go out."""
+    lines.swap_line(line, manifest.line_tables)
+    try:
+        store.commit()
+    except BaseException:
+        lines.swap_back(line)
+        raise
 
 
 def _check_target(

@@ -87,11 +87,11 @@ def replaced_store(url: str, file: Path, settle: Sequence[bytes]) -> Iterator["L
             psql, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=problems
         )
         try:
-            yield _load(loading, [str(tools / "pg_restore"), "--no-owner", "--enable-row-security"], file, settle)
-        except BrokenPipeError:
-            problem = None
-        except _Ended as error:
-            problem = str(error)
+            pg_restore = [str(tools / "pg_restore"), "--no-owner", "--enable-row-security", "--file=-", str(file)]
+            with subprocess.Popen(pg_restore, stdout=subprocess.PIPE, stderr=problems) as reading:
+                yield _load(loading, reading, settle)
+        except (BrokenPipeError, _Ended):
+            pass
         else:
             return
         finally:
@@ -104,11 +104,11 @@ def replaced_store(url: str, file: Path, settle: Sequence[bytes]) -> Iterator["L
                     pipe.close()
             problems.seek(0)
             shown = problems.read().decode(errors="replace")
-        raise BackupError(f"The dump could not be loaded: {problem or _last(shown)}. The store is as it was.")
+        raise BackupError(f"The dump could not be loaded: {_last(shown)}. The store is as it was.")
 
 
 class _Ended(Exception):
-    """A program ended before it had done its work."""
+    """A program ended before it had done its work; it has said why."""
 
 
 class LoadedStore:
@@ -123,29 +123,30 @@ class LoadedStore:
         self._loading.stdin.write(b"COMMIT;\n")
         self._loading.stdin.close()
         if self._loading.wait() != 0:
-            raise _Ended("the transaction was not committed")
+            raise _Ended
 
 
 def _load(
-    loading: "subprocess.Popen[bytes]", pg_restore: Sequence[str], file: Path, settle: Sequence[bytes]
+    loading: "subprocess.Popen[bytes]", reading: "subprocess.Popen[bytes]", settle: Sequence[bytes]
 ) -> LoadedStore:
+    """Let ``loading`` (psql) do what ``reading`` (pg_restore) and ``settle`` say, up to the commit."""
     assert loading.stdin is not None
     assert loading.stdout is not None
+    assert reading.stdout is not None
     loading.stdin.write(f"BEGIN;\nSET LOCAL lock_timeout = '{LOCK_TIMEOUT}';\nDROP OWNED BY CURRENT_USER;\n".encode())
-    with subprocess.Popen([*pg_restore, "--file=-", str(file)], stdout=subprocess.PIPE) as reading:
-        assert reading.stdout is not None
-        shutil.copyfileobj(reading.stdout, loading.stdin, 1 << 20)
-    if reading.returncode != 0:
-        raise _Ended("pg_restore could not read it")
-    # The dump's script leaves no search path.
+    shutil.copyfileobj(reading.stdout, loading.stdin, 1 << 20)
+    if reading.wait() != 0:
+        raise _Ended
+    # The dump's script leaves no search path. What a commit would check is checked now, before anything else changes.
     loading.stdin.write(b"SET LOCAL search_path = public;\n" + b"".join(one + b";\n" for one in settle))
+    loading.stdin.write(b"SET CONSTRAINTS ALL IMMEDIATE;\n")
     loading.stdin.write(f"\\echo {LOADED}\n".encode())
     loading.stdin.flush()
     for line in loading.stdout:
         if line.decode().strip() == LOADED:
             return LoadedStore(loading)
     loading.wait()
-    raise BrokenPipeError
+    raise _Ended
 
 
 def open_chunks(store: psycopg.Connection) -> list[OpenChunk]:

@@ -156,9 +156,12 @@ class KeyRing:
         path = path.resolve()  # a link to the file stays a link
         before = path.stat()
         draft = self._draft(path)
-        if (before.st_uid, before.st_gid) != (draft.stat().st_uid, draft.stat().st_gid):
-            os.chown(draft, before.st_uid, before.st_gid)
-        draft.replace(path)
+        try:
+            if (before.st_uid, before.st_gid) != (draft.stat().st_uid, draft.stat().st_gid):
+                os.chown(draft, before.st_uid, before.st_gid)
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
@@ -205,7 +208,6 @@ class KeyRing:
 
     def cipher(self, context: str) -> Cipher:
         """The cipher of a context such as ``run:12``."""
-
         derived = {number: AESGCM(_derived(key, context, KEY_BYTES)) for number, key in self._keys.items()}
         return Cipher(derived, self._current, context)
 

@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from include.audience.suppression import import_suppressions
 from include.backup import Part
+from include.backup import line as lines
 from include.backup.line import SKIPPED_SEQNOS, line_tables
 from include.backup.make import make_backup
 from include.backup.manifest import LINE_FILE, MANIFEST, STORE_FILE, BackupError, Manifest, read_manifest
@@ -380,6 +382,29 @@ def test_a_restore_that_loses_rows_changes_nothing(servers: Databases, tmp_path:
     with pytest.raises(BackupError, match=r"got \d+ of its \d+ rows.*as it was"):
         restore(servers, tmp_path / "backup")
     assert (line_rows(servers), store_rows(servers)) == before
+
+
+def test_a_store_that_is_lost_at_the_last_moment_leaves_the_line_its_tables(
+    servers: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign = a_campaign(servers, tmp_path, 5)
+    campaign.send()
+    campaign.close()
+    back_up(servers, tmp_path / "backup")
+    before = line_rows(servers), store_rows(servers)
+    swap = lines.swap_line
+
+    def swap_and_lose_the_store(*arguments: Any) -> None:
+        swap(*arguments)
+        with psycopg.connect(servers.admin_url) as server:
+            server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'psql'")
+
+    monkeypatch.setattr(lines, "swap_line", swap_and_lose_the_store)
+    with pytest.raises(BackupError, match="The store is as it was"):
+        restore(servers, tmp_path / "backup")
+    assert (line_rows(servers), store_rows(servers)) == before
+    with connect_line(servers.line_url) as line:
+        assert [*line_tables(line, lines.LOADED), *line_tables(line, lines.REPLACED)] == []
 
 
 def test_rows_that_their_owner_does_not_see_stop_a_backup(servers: Databases, tmp_path: Path) -> None:
