@@ -45,9 +45,28 @@ def servers() -> Iterator[Databases]:
         yield found
 
 
+opened: list[Campaign] = []
+
+
+@pytest.fixture(autouse=True)
+def nobody_stays_connected() -> Iterator[None]:
+    """A test that fails leaves no connection that would refuse the next one's restore."""
+    yield
+    leave(*opened)
+
+
+def leave(*campaigns: Campaign) -> None:
+    """Close their connections: a restore wants the store for itself."""
+    for campaign in campaigns:
+        opened[:] = [other for other in opened if other is not campaign]
+        campaign.close()
+
+
 def a_campaign(databases: Databases, folder: Path, people: int, **options: Any) -> Campaign:
     rows = [(number, "김\\철수 \"'") for number in numbers(people)]
-    return make_campaign(databases, write_csv(folder / f"{people}.csv", ("phone", "name"), rows), **options)
+    file = write_csv(folder / f"{people}.csv", ("phone", "name"), rows)
+    opened.append(make_campaign(databases, file, **options))
+    return opened[-1]
 
 
 def quietly(line: str) -> None:
@@ -89,6 +108,7 @@ def reopened(databases: Databases, campaign: Campaign) -> Campaign:
     """The campaign with new connections, to the servers as they are now."""
     again = Campaign(**{**vars(campaign), "databases": databases})
     again.store, again.line, again.ring = databases.store(campaign.tenant_id), databases.line(), databases.ring
+    opened.append(again)
     again.again()
     return again
 
@@ -115,7 +135,7 @@ def test_a_campaign_survives_the_loss_of_both_servers(tmp_path: Path) -> None:
             with campaign.line.cursor() as cursor:
                 cursor.execute("UPDATE SMSQ_SEND_1 SET file_name1 = %s LIMIT 3", ("\t\n\r\0\x01\x1f\\N😀\u2028",))
             campaign.line.commit()
-            campaign.close()
+            leave(campaign)
             stored, on_line = store_rows(databases), line_rows(databases)
             assert stored["public.messages_y" + f"{campaign.run.run_at:%Ym%m}"] == 100
             done = bongsu(databases, "backup", folder)
@@ -136,7 +156,7 @@ def test_a_campaign_survives_the_loss_of_both_servers(tmp_path: Path) -> None:
             assert (recounted.clean, recounted.agrees_with_certificate, recounted.found) == (True, True, 100)
             assert bongsu(databases, "audit", str(campaign.run.run_id)).returncode == 0
             go_on(databases, campaign, max(row[0] for name in on_line if "SEND" in name for row in on_line[name]))
-            campaign.close()
+            leave(campaign)
     assert folder.stat().st_mode & 0o077 == 0
 
 
@@ -175,8 +195,7 @@ def test_what_may_have_gone_out_since_the_backup_is_not_sent_again(servers: Data
     under_way.dispatch(fourth)
     imported.freeze()
     imported.send_frozen()
-    for campaign in (imported, under_way):
-        campaign.close()
+    leave(imported, under_way)
     restore(servers, tmp_path / "backup")
     under_way = reopened(servers, under_way)
     waiting = under_way.line_rows("rsv1, status_code")
@@ -192,12 +211,11 @@ def test_what_may_have_gone_out_since_the_backup_is_not_sent_again(servers: Data
 
     imported = reopened(servers, imported)
     assert imported.freeze().recipients == 0
-    assert imported.send_frozen() == []
-    assert line_rows(servers) == before
+    imported.send_frozen()
+    assert without_markers(line_rows(servers)) == without_markers(before)
     totals = close(imported.store, imported.run)
     assert (totals.rows_read, totals.recipients, totals.accepted) == (0, 0, 0)
-    for campaign in (imported, under_way):
-        campaign.close()
+    leave(imported, under_way)
 
 
 def test_a_line_that_was_lost_alone_sends_nothing_that_the_store_does_not_know(
@@ -211,7 +229,7 @@ def test_a_line_that_was_lost_alone_sends_nothing_that_the_store_does_not_know(
     back_up(servers, tmp_path / "backup")
     campaign.dispatch(second)
     hand_over_only(campaign, third)
-    campaign.close()
+    leave(campaign)
     kept = store_rows(servers)
     restore(servers, tmp_path / "backup", only=Part.line)
     assert store_rows(servers) == kept
@@ -221,7 +239,6 @@ def test_a_line_that_was_lost_alone_sends_nothing_that_the_store_does_not_know(
         campaign.dispatch(third)
     assert len(campaign.line_rows()) == 50
     assert campaign.value("SELECT bongsu.kill_switch(%s)", campaign.tenant_id) is None
-    campaign.close()
 
 
 def test_a_store_that_was_lost_alone_believes_the_markers_of_the_line(servers: Databases, tmp_path: Path) -> None:
@@ -231,7 +248,7 @@ def test_a_store_that_was_lost_alone_believes_the_markers_of_the_line(servers: D
     first, second = chunks_of(campaign)
     back_up(servers, tmp_path / "backup")
     campaign.dispatch(first)
-    campaign.close()
+    leave(campaign)
     on_line = line_rows(servers)
     restore(servers, tmp_path / "backup", only=Part.store)
     campaign = reopened(servers, campaign)
@@ -243,7 +260,10 @@ def test_a_store_that_was_lost_alone_believes_the_markers_of_the_line(servers: D
     again = line_rows(servers)
     assert set(again.pop("BONGSU_HANDOVER")) > set(markers)
     assert again == on_line
-    campaign.close()
+
+
+def without_markers(rows: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    return {table: found for table, found in rows.items() if table != lines.MARKERS}
 
 
 def chunks_of(campaign: Campaign) -> list[int]:
@@ -333,7 +353,7 @@ def test_a_filled_store_is_replaced_only_when_asked_and_only_when_nobody_uses_it
     back_up(servers, tmp_path / "backup")
     with pytest.raises(BackupError, match="others are connected to the campaign store"):
         restore(servers, tmp_path / "backup")
-    campaign.close()
+    leave(campaign)
     with pytest.raises(BackupError, match="is not empty"):
         restore(servers, tmp_path / "backup", replace=False)
     with pytest.raises(BackupError, match="is there already"):
@@ -369,12 +389,12 @@ def test_a_damaged_backup_is_refused(servers: Databases, tmp_path: Path) -> None
 def test_a_restore_that_loses_rows_changes_nothing(servers: Databases, tmp_path: Path, part: str) -> None:
     campaign = a_campaign(servers, tmp_path, 5)
     campaign.send()
-    campaign.close()
+    leave(campaign)
     back_up(servers, tmp_path / "backup")
     path = tmp_path / "backup" / MANIFEST
     body = json.loads(path.read_text(encoding="utf-8"))
     if part == "store_rows":
-        body[part]["public.recipients"] += 1
+        body[part][next(name for name in body[part] if name.startswith("public.recipients"))] += 1
     else:
         body[part][-1]["rows"] += 1
     path.write_text(json.dumps(body), encoding="utf-8")
@@ -389,7 +409,7 @@ def test_a_store_that_is_lost_at_the_last_moment_leaves_the_line_its_tables(
 ) -> None:
     campaign = a_campaign(servers, tmp_path, 5)
     campaign.send()
-    campaign.close()
+    leave(campaign)
     back_up(servers, tmp_path / "backup")
     before = line_rows(servers), store_rows(servers)
     swap = lines.swap_line
@@ -411,7 +431,7 @@ def test_rows_that_their_owner_does_not_see_stop_a_backup(servers: Databases, tm
     campaign = a_campaign(servers, tmp_path, 5)
     campaign.send()
     partition = f"messages_y{campaign.run.run_at:%Ym%m}"
-    campaign.close()
+    leave(campaign)
     with servers.owner() as owner:
         owner.execute(f"DROP POLICY owner_all ON {partition}".encode())
     try:
@@ -428,7 +448,7 @@ def test_rows_that_their_owner_does_not_see_stop_a_backup(servers: Databases, tm
 def test_the_manifest_names_no_person(servers: Databases, tmp_path: Path) -> None:
     campaign = a_campaign(servers, tmp_path, 5)
     campaign.send()
-    campaign.close()
+    leave(campaign)
     made = back_up(servers, tmp_path / "backup")
     assert read_manifest(tmp_path / "backup") == made
     text = (tmp_path / "backup" / MANIFEST).read_text(encoding="utf-8")
