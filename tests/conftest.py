@@ -48,6 +48,7 @@ def own_databases(home: Home) -> Iterator[Databases]:
             owner_url=values["BONGSU_OWNER_URL"],
             admin_url=site.store_url("postgres", "postgres"),
             line_url=values["BONGSU_LINE_URL"],
+            line_tables_url=values.get("BONGSU_LINE_TABLES_URL") or values["BONGSU_LINE_URL"],
             keyring=Path(values["BONGSU_KEYRING"]),
             environment=values,
         )

@@ -41,6 +41,7 @@ class Databases:
     owner_url: str
     admin_url: str
     line_url: str
+    line_tables_url: str
     keyring: Path
     environment: Mapping[str, str]
 

@@ -47,7 +47,7 @@ def through(campaign: Campaign) -> None:
 def main() -> None:
     asked = json.load(sys.stdin)
     keyring = Path(asked["keyring"])
-    databases = Databases(Path(asked["home"]), asked["store"], "", "", "", asked["line"], keyring, {})
+    databases = Databases(Path(asked["home"]), asked["store"], "", "", "", asked["line"], "", keyring, {})
     store = connect(asked["store"], asked["tenant"])
     run = runs.load(store, asked["run"])
     line = connect_line(asked["line"])

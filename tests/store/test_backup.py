@@ -85,7 +85,7 @@ def restore(
     only: Part | None = None,
     replace: bool = True,
 ) -> None:
-    urls = databases.owner_url, databases.line_url
+    urls = databases.owner_url, databases.line_tables_url
     restore_backup(folder, *urls, keyring or databases.keyring, only=only, replace=replace, say=quietly)
 
 
@@ -132,9 +132,9 @@ def test_a_campaign_survives_the_loss_of_both_servers(tmp_path: Path) -> None:
             finish_rows(campaign, 8)
             campaign.collect()
             close(campaign.store, campaign.run)
-            with campaign.line.cursor() as cursor:
+            with connect_line(databases.line_tables_url) as line, line.cursor() as cursor:
                 cursor.execute("UPDATE SMSQ_SEND_1 SET file_name1 = %s LIMIT 3", ("\t\n\r\0\x01\x1f\\N😀\u2028",))
-            campaign.line.commit()
+                line.commit()
             leave(campaign)
             stored, on_line = store_rows(databases), line_rows(databases)
             assert stored["public.messages_y" + f"{campaign.run.run_at:%Ym%m}"] == 100
@@ -301,7 +301,7 @@ def hand_over_only(campaign: Campaign, chunk: int) -> None:
 
 def test_a_backup_waits_for_the_hand_over_under_way_and_holds_it(servers: Databases, tmp_path: Path) -> None:
     made: list[Manifest] = []
-    with connect_line(servers.line_url) as line, line.cursor() as cursor:
+    with connect_line(servers.line_tables_url) as line, line.cursor() as cursor:
         cursor.execute("SELECT GET_LOCK('SMSQ_SEND_2', 10)")
         cursor.execute(
             "INSERT INTO BONGSU_HANDOVER (run_id, hop, chunk_no, table_name, row_count) "
@@ -423,7 +423,7 @@ def test_a_store_that_is_lost_at_the_last_moment_leaves_the_line_its_tables(
     with pytest.raises(BackupError, match="The store is as it was"):
         restore(servers, tmp_path / "backup")
     assert (line_rows(servers), store_rows(servers)) == before
-    with connect_line(servers.line_url) as line:
+    with connect_line(servers.line_tables_url) as line:
         assert [*line_tables(line, lines.LOADED), *line_tables(line, lines.REPLACED)] == []
 
 

@@ -195,7 +195,7 @@ import resource, sys
 from pathlib import Path
 from tests.support import Databases, make_campaign
 home, store, platform, line, ring, small, large = sys.argv[1:]
-databases = Databases(Path(home), store, platform, "", "", line, Path(ring), {})
+databases = Databases(Path(home), store, platform, "", "", line, "", Path(ring), {})
 for file in (small, large):
     campaign = make_campaign(databases, Path(file))
     campaign.import_()
