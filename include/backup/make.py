@@ -33,6 +33,8 @@ def make_backup(folder: Path, owner_url: str, line_url: str, say: Callable[[str]
     try:
         manifest = _fill(draft, owner_url, line_url, say)
         write_manifest(draft, manifest)
+        for file in draft.iterdir():
+            file.chmod(0o600)
         draft.rename(folder)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)

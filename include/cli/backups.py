@@ -23,7 +23,7 @@ def backup(
             made = make_backup(folder.absolute(), needed("owner_url"), _line_url(), say)
         rows = sum(made.store_rows.values()), sum(table.rows for table in made.line_tables)
         answer(f"{folder}: {rows[0]:,} rows of the store, {rows[1]:,} of the line, as of {made.made_at}.")
-        answer("It holds messages and numbers in the clear, and it is of no use without the key ring: keep them apart.")
+        answer("The line's part is in the clear. The store's is of no use without the key ring: keep that elsewhere.")
 
 
 def restore(

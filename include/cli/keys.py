@@ -20,9 +20,10 @@ def check() -> None:
         with ensure(Level.databases, say), owner() as connection:
             path = settings().keyring
             ring = open_ring(connection, path)
-            keys = [key for key in known_keys(connection) if key.key_no]
-        answer(f"{path} is the key ring of this campaign store. It has {len(keys)} keys; key {ring.current} seals.")
-        if not all(key.required for key in keys):
+            known = known_keys(connection)
+        numbers = ", ".join(str(key.key_no) for key in known if key.key_no)
+        answer(f"{path} is the key ring of this campaign store. Its keys: {numbers}; key {ring.current} seals.")
+        if not all(key.required for key in known):
             answer("A rotation has not ended. Finish it with: bongsu keys rotate")
 
 
