@@ -28,37 +28,40 @@ PACE = {"BONGSU_POLL_SECONDS": "1", "BONGSU_RETRY_SECONDS": "2"}
 def own_databases(home: Home) -> Iterator[Databases]:
     """The campaign store and the SMS line of ``home``, as the product's own embedded services set them up."""
     before = dict(os.environ)
-    with ExitStack() as stack:
-        try:
-            os.environ.update(BONGSU_HOME=str(home.path), **PACE)
-            os.environ.pop("BONGSU_STORE_URL", None)
-            settings.cache_clear()
-            services = stack.enter_context(ensure(Level.databases, lambda line: None))
-        finally:
-            # The services are held, but a test of the environment must not see theirs.
-            os.environ.clear()
-            os.environ.update(before)
-            settings.cache_clear()
-        values = services.environment
-        site = Site(home, read_json(home.endpoints)["ports"], load_secrets(home))
-        yield Databases(
-            home=home.path,
-            store_url=values["BONGSU_STORE_URL"],
-            platform_url=values["BONGSU_PLATFORM_URL"],
-            owner_url=values["BONGSU_OWNER_URL"],
-            admin_url=site.store_url("postgres", "postgres"),
-            line_url=values["BONGSU_LINE_URL"],
-            line_tables_url=values.get("BONGSU_LINE_TABLES_URL") or values["BONGSU_LINE_URL"],
-            keyring=Path(values["BONGSU_KEYRING"]),
-            environment=values,
-        )
-    # Leaving the block put the environment back to how ensure found it.
-    os.environ.clear()
-    os.environ.update(before)
-    settings.cache_clear()
-    limit = time.monotonic() + GONE_SECONDS
-    while is_locked(home.supervisor_lock) and time.monotonic() < limit:
-        time.sleep(0.1)
+    try:
+        with ExitStack() as stack:
+            try:
+                os.environ.update(BONGSU_HOME=str(home.path), **PACE)
+                os.environ.pop("BONGSU_STORE_URL", None)
+                settings.cache_clear()
+                services = stack.enter_context(ensure(Level.databases, lambda line: None))
+            finally:
+                # The services are held, but a test of the environment must not see theirs.
+                os.environ.clear()
+                os.environ.update(before)
+                settings.cache_clear()
+            values = services.environment
+            site = Site(home, read_json(home.endpoints)["ports"], load_secrets(home))
+            yield Databases(
+                home=home.path,
+                store_url=values["BONGSU_STORE_URL"],
+                platform_url=values["BONGSU_PLATFORM_URL"],
+                owner_url=values["BONGSU_OWNER_URL"],
+                admin_url=site.store_url("postgres", "postgres"),
+                line_url=values["BONGSU_LINE_URL"],
+                line_tables_url=values.get("BONGSU_LINE_TABLES_URL") or values["BONGSU_LINE_URL"],
+                keyring=Path(values["BONGSU_KEYRING"]),
+                environment=values,
+            )
+    finally:
+        # Leaving the block put the environment back to how ensure found it.
+        os.environ.clear()
+        os.environ.update(before)
+        settings.cache_clear()
+        # Whoever removes the home, or starts in it again, must not meet services that are still ending.
+        limit = time.monotonic() + GONE_SECONDS
+        while is_locked(home.supervisor_lock) and time.monotonic() < limit:
+            time.sleep(0.1)
 
 
 @contextmanager
@@ -69,8 +72,10 @@ def own_home(name: str) -> Iterator[Home]:
     """
     (parent := ROOT / ".bongsu" / "test").mkdir(parents=True, exist_ok=True)
     home = Home(Path(tempfile.mkdtemp(prefix=f"{name}-", dir=parent)))
-    yield home
-    shutil.rmtree(home.path, ignore_errors=True)
+    try:
+        yield home
+    finally:
+        shutil.rmtree(home.path, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
