@@ -33,19 +33,13 @@ def open_ring(store: psycopg.Connection, path: Path) -> KeyRing:
     :param store: the store, as any of its roles.
     :raises KeyRingError: there is no ring, it is not one, or it is not the one of this store.
     """
-    found = _compared(store, path)
-    if isinstance(found, str):  # a rotation may have fallen between the two looks; it never does twice
-        found = _compared(store, path)
-    if isinstance(found, str):
-        raise _foreign(path, found)
-    return found
-
-
-def _compared(store: psycopg.Connection, path: Path) -> KeyRing | str:
-    """The ring, or what tells it from the store's."""
     known = known_keys(store)
-    ring = _read(path)
-    return difference(ring.check_values(), known) or ring
+    while (problem := difference((ring := _read(path)).check_values(), known)) is not None:
+        # A rotation changes first what the store knows, then the file: what was compared may be of two moments.
+        before, known = known, known_keys(store)
+        if known == before:
+            raise _foreign(path, problem)
+    return ring
 
 
 def known_keys(store: psycopg.Connection) -> list[KeyCheck]:
