@@ -30,7 +30,8 @@ class Settings:
     :param platform_url: campaign store as the platform role, which sees every tenant.
     :param owner_url: campaign store as the owner of its tables; used by migrations only.
     :param line_url: the SMS line's MariaDB or MySQL, as an account that may SELECT and INSERT.
-    :param line_tables_url: the same as the owner of its tables; used by the step that makes them only.
+    :param line_tables_url: the same as the owner of its tables; used by the step that makes them, by backup and by
+        restore.
     :param keyring: file with the encryption keys.
     :param manifests: folder of the compiled DAG manifests.
     :param customer_files: folder with a folder for each tenant's customer files, named by the tenant's slug.

@@ -2,7 +2,7 @@
 
 import typer
 
-from include.cli import applying, auditing, controls, reports, running, services, tenants
+from include.cli import applying, auditing, backups, controls, keys, reports, running, services, tenants
 
 app = typer.Typer(
     name="bongsu",
@@ -20,6 +20,8 @@ for command in (
     reports.rejected,
     reports.suppress,
     auditing.audit,
+    backups.backup,
+    backups.restore,
     controls.halt,
     controls.lift,
     controls.state,
@@ -31,6 +33,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(tenants.app, name="tenant")
+app.add_typer(keys.app, name="keys")
 
 if __name__ == "__main__":
     app()

@@ -81,11 +81,11 @@ def suppress(
         from include.cli.store import tenant_store
         from include.embedded.client import ensure
         from include.embedded.state import Level
-        from include.privacy.cipher import key_ring
+        from include.privacy.ring import open_ring
         from include.settings import settings
 
         with ensure(Level.databases, say), tenant_store(tenant) as (store, number):
-            ring = key_ring(settings().keyring)
+            ring = open_ring(store, settings().keyring)
             reason: Literal["suppressed", "opted_out"] = "opted_out" if opted_out else "suppressed"
             count = import_suppressions(store, ring, number, file, reason, column)
             store.commit()

@@ -37,6 +37,23 @@ def platform() -> Iterator[psycopg.Connection]:
 
 
 @contextmanager
+def owner() -> Iterator[psycopg.Connection]:
+    """The store as the owner of its tables."""
+    with connect(needed("owner_url"), application_name="bongsu cli") as connection:
+        yield connection
+
+
+def needed(setting: str) -> str:
+    """A URL that this command cannot do without.
+
+    :raises BongsuError: it is not set.
+    """
+    if url := getattr(settings(), setting):
+        return str(url)
+    raise BongsuError(f"BONGSU_{setting.upper()} is not set, and this command needs it.")
+
+
+@contextmanager
 def tenant_store(slug: str) -> Iterator[tuple[psycopg.Connection, int]]:
     """The store as the application role bound to tenant ``slug``, and the tenant's id."""
     with platform() as connection:

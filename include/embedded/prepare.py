@@ -5,6 +5,7 @@ Run as ``python -m include.embedded.prepare store|lines`` with the settings in t
 
 import sys
 
+from include.errors import BongsuError
 from include.settings import settings
 
 LINES = range(1, 12)
@@ -14,15 +15,16 @@ def prepare_store() -> None:
     """The campaign store's schema, what a new store starts with, the key ring, and the manifests."""
     from include.campaigns.manifest import compile_manifests
     from include.embedded.seed import seed
-    from include.privacy.cipher import KeyRing
+    from include.privacy.ring import prepare_ring
     from include.store import connect
     from include.store_migrations import upgrade
 
     values = settings()
     upgrade(values.owner_url)
+    # Before anything else: with another ring nothing may start.
+    with connect(values.owner_url) as owner:
+        prepare_ring(owner, values.keyring)
     seed(values.platform_url)
-    if not values.keyring.exists():
-        KeyRing.create(values.keyring)
     with connect(values.platform_url) as platform:
         compile_manifests(platform, values.manifests)
 
@@ -42,4 +44,8 @@ def prepare_lines() -> None:
 STEPS = {"store": prepare_store, "lines": prepare_lines}
 
 if __name__ == "__main__":
-    STEPS[sys.argv[1]]()
+    try:
+        STEPS[sys.argv[1]]()
+    except BongsuError as error:
+        # The sentence alone: a traceback below it would push it out of the end of the log that is shown.
+        sys.exit(f"Error: {error}")
