@@ -10,7 +10,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 root=$PWD
-export PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin PYTHONUTF8=1
+# The installers write the path of this folder in the encoding of the locale, and Python reads it as UTF-8.
+export PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin LC_ALL=C.UTF-8 PYTHONUTF8=1
 log=.bongsu/setup.log
 stamp=.venv/.bongsu-setup
 want_browser=no
