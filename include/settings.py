@@ -5,11 +5,24 @@ services embedded on this machine.
 """
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+# What tasks never need: to see every tenant, to change tables, to act as Airflow's administrator.
+PRIVILEGES = frozenset(
+    {
+        "BONGSU_PLATFORM_URL",
+        "BONGSU_OWNER_URL",
+        "BONGSU_LINE_TABLES_URL",
+        "BONGSU_AIRFLOW_USER",
+        "BONGSU_AIRFLOW_PASSWORD",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -20,9 +33,11 @@ class Settings:
     :param store_url: campaign store as the application role, which row-level security binds.
     :param platform_url: campaign store as the platform role, which sees every tenant.
     :param owner_url: campaign store as the owner of its tables; used by migrations only.
-    :param line_url: the SMS line's MariaDB or MySQL.
+    :param line_url: the SMS line's MariaDB or MySQL, as an account that may SELECT and INSERT.
+    :param line_tables_url: the same as the owner of its tables; used by the step that makes them only.
     :param keyring: file with the encryption keys.
     :param manifests: folder of the compiled DAG manifests.
+    :param customer_files: folder with a folder for each tenant's customer files, named by the tenant's slug.
     :param quiet_hours: ``HH:MM-HH:MM`` in the tenant's time zone during which no advertising starts, or ``off``.
     :param misfire_minutes: a scheduled run that starts later than this after its time sends nothing.
     :param receipt_hours: how long receipts are waited for before a message is marked expired.
@@ -35,8 +50,10 @@ class Settings:
     platform_url: str
     owner_url: str
     line_url: str
+    line_tables_url: str
     keyring: Path
     manifests: Path
+    customer_files: Path
     quiet_hours: str
     misfire_minutes: int
     receipt_hours: int
@@ -57,8 +74,10 @@ class Settings:
             platform_url=values.get("BONGSU_PLATFORM_URL", ""),
             owner_url=values.get("BONGSU_OWNER_URL", ""),
             line_url=values.get("BONGSU_LINE_URL", ""),
+            line_tables_url=values.get("BONGSU_LINE_TABLES_URL") or values.get("BONGSU_LINE_URL", ""),
             keyring=Path(values.get("BONGSU_KEYRING") or home / "keyring.json"),
             manifests=Path(values.get("BONGSU_MANIFESTS") or home / "manifests"),
+            customer_files=Path(values.get("BONGSU_CUSTOMER_FILES") or ROOT / "campaigns"),
             quiet_hours=values.get("BONGSU_QUIET_HOURS", "21:00-08:00"),
             misfire_minutes=int(values.get("BONGSU_MISFIRE_MINUTES", "5")),
             receipt_hours=int(values.get("BONGSU_RECEIPT_HOURS", "72")),
@@ -68,6 +87,11 @@ class Settings:
             airflow_user=values.get("BONGSU_AIRFLOW_USER", ""),
             airflow_password=values.get("BONGSU_AIRFLOW_PASSWORD", ""),
         )
+
+
+def without_privileges(environment: Mapping[str, str]) -> dict[str, str]:
+    """``environment`` as a process may have it that runs tasks."""
+    return {name: value for name, value in environment.items() if name not in PRIVILEGES}
 
 
 @cache

@@ -34,7 +34,7 @@ class Applied:
 def apply(
     files: Annotated[
         list[Path] | None,
-        typer.Argument(help="Definitions; by default all of campaigns/*.yaml.", show_default=False),
+        typer.Argument(help="Definitions; by default all in the folder of customer files.", show_default=False),
     ] = None,
 ) -> None:
     """Check definitions, keep each as a version in the store, and let Airflow build their DAGs. Nothing is
@@ -43,8 +43,10 @@ def apply(
     with clear_errors():
         from include.embedded.client import ensure
         from include.embedded.state import Level
+        from include.settings import settings
 
-        chosen = list(files or sorted(ROOT.glob("campaigns/*.y*ml")))
+        folder = settings().customer_files
+        chosen = list(files or sorted([*folder.glob("*.y*ml"), *folder.glob("*/*.y*ml")]))
         with ensure(Level.databases, say) as services:
             applied, broken = apply_all(chosen, all_there_are=not files)
             for one in applied:
@@ -54,7 +56,7 @@ def apply(
             if services.has_airflow:
                 ask_for_parse([one for one in applied if one.changed])
         if not chosen:
-            answer(f"No definitions in {ROOT / 'campaigns'}.")
+            answer(f"No definitions in {folder} or the folders in it.")
         if broken:
             raise typer.Exit(REFUSED)
 

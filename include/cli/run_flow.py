@@ -21,6 +21,7 @@ from include.cli.progress import Display, Snapshot, look, rows
 from include.cli.reports import exit_code
 from include.cli.store import tenant_store
 from include.errors import BongsuError, Unavailable
+from include.settings import without_privileges
 
 POLL_SECONDS = 1.0
 DAG_SECONDS = 120.0
@@ -135,6 +136,7 @@ def run_here(
     """Run the DAG with ``airflow dags test``: the same tasks, one after the other, in a process of ours."""
     from include.embedded.processes import last_lines, spawn, stop
 
+    log.parent.mkdir(parents=True, exist_ok=True)
     with tenant_store(applied.tenant) as (store, _):
         last = store.execute("SELECT coalesce(max(run_id), 0) FROM runs WHERE dag_id = %s", [applied.dag_id])
         after = int((last.fetchone() or (0,))[0])
@@ -143,7 +145,7 @@ def run_here(
         command = [sys.executable, "-m", "airflow", "dags", "test", applied.dag_id]
         process: subprocess.Popen[bytes] = spawn(
             [*command, "--dagfile-path", str(applied.dag_file), "--conf", json.dumps(_conf(test_send))],
-            environment=environment,
+            environment=without_privileges(environment),
             log=log,
         )
         seen = Snapshot()

@@ -19,7 +19,15 @@ class Ambiguous(BongsuError):
 
 @contextmanager
 def platform() -> Iterator[psycopg.Connection]:
-    """The store as the platform role, which sees every tenant."""
+    """The store as the platform role, which sees every tenant.
+
+    :raises BongsuError: this environment has no login of that role, as where tasks run.
+    """
+    if not settings().platform_url:
+        raise BongsuError(
+            "BONGSU_PLATFORM_URL is not set. Where tasks run it is missing on purpose: use the command line's own "
+            "container (docker compose exec bongsu bongsu …), or give it to this one command"
+        )
     with connect(settings().platform_url, application_name="bongsu cli") as connection:
         yield connection
 

@@ -1,0 +1,50 @@
+"""What one installs is the checkout or the image: nothing else can be built of the project."""
+
+import subprocess
+import sys
+from importlib.metadata import distribution
+from pathlib import Path
+
+import pytest
+
+from include.settings import ROOT
+
+PIP = ROOT / ".bongsu" / "bootstrap" / "bin" / "python"
+
+
+def test_a_wheel_of_half_the_project_cannot_be_built(tmp_path: Path) -> None:
+    command = [str(PIP), "-m", "pip", "--python", sys.executable, "wheel", "--no-deps", "--no-index"]
+    done = subprocess.run(
+        [*command, "--no-build-isolation", "--wheel-dir", str(tmp_path), str(ROOT)],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode != 0
+    assert "it runs from its checkout or from the image" in done.stdout + done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("hook", ["build_wheel", "build_sdist"])
+def test_other_builders_are_refused_as_well(hook: str, tmp_path: Path) -> None:
+    program = f"import editable_only; editable_only.{hook}({str(tmp_path)!r})"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": str(ROOT / "tools")},
+    )
+    assert done.returncode == 1
+    assert "it runs from its checkout" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_checkout_registers_what_airflow_looks_for() -> None:
+    groups = {entry.group: entry.value for entry in distribution("bongsu").entry_points}
+    assert groups == {
+        "airflow.plugins": "operators.preload:PreloadPlugin",
+        "airflow.policy": "operators.line_pools",
+        "apache_airflow_provider": "hooks.provider:get_provider_info",
+        "console_scripts": "include.cli.__main__:app",
+    }
