@@ -1,5 +1,5 @@
 # One image for every Airflow component of docker-compose.yml: the product, its locked packages, no build tools.
-# Behind a proxy with a certificate of its own: docs/operations/README.md, "Production".
+# Behind a proxy with a certificate of its own: docs/operations/production.md.
 FROM python:3.11-slim-bookworm AS packages
 RUN apt-get update \
     && apt-get install -y --no-install-recommends gcc libc6-dev libmariadb-dev pkg-config \

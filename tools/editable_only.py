@@ -4,24 +4,36 @@ What one installs is the checkout or the image. A wheel would lack the SQL, the 
 ``include``, ``hooks`` and ``operators`` into a shared ``site-packages``, where other Airflow projects have theirs.
 """
 
+import shutil
 import sys
-from typing import NoReturn
+from pathlib import Path
+from typing import Any, NoReturn
 
-from setuptools.build_meta import (
-    build_editable,
-    get_requires_for_build_editable,
-    prepare_metadata_for_build_editable,
-)
+from setuptools import build_meta
 
-__all__ = [
-    "build_editable",
-    "build_sdist",
-    "build_wheel",
-    "get_requires_for_build_editable",
-    "get_requires_for_build_sdist",
-    "get_requires_for_build_wheel",
-    "prepare_metadata_for_build_editable",
-]
+get_requires_for_build_editable = build_meta.get_requires_for_build_editable
+
+
+def prepare_metadata_for_build_editable(*arguments: Any) -> Any:
+    """The metadata of an editable install, as setuptools makes it."""
+    made = build_meta.prepare_metadata_for_build_editable(*arguments)
+    _remove_draft()
+    return made
+
+
+def build_editable(*arguments: Any) -> Any:
+    """An editable install, as setuptools makes it."""
+    made = build_meta.build_editable(*arguments)
+    _remove_draft()
+    return made
+
+
+def _remove_draft() -> None:
+    """Remove what setuptools leaves in the checkout when an isolated build asks for its requirements.
+
+    It has the same entry points as the install: with the checkout on PYTHONPATH, Airflow would find each of them twice.
+    """
+    shutil.rmtree(Path("bongsu.egg-info"), ignore_errors=True)
 
 
 def _refuse(*_: object, **__: object) -> NoReturn:

@@ -46,7 +46,7 @@ def apply(
         from include.settings import settings
 
         folder = settings().customer_files
-        chosen = list(files or sorted([*folder.glob("*.y*ml"), *folder.glob("*/*.y*ml")]))
+        chosen = list(files or definitions_in(folder))
         with ensure(Level.databases, say) as services:
             applied, broken = apply_all(chosen, all_there_are=not files)
             for one in applied:
@@ -59,6 +59,11 @@ def apply(
             answer(f"No definitions in {folder} or the folders in it.")
         if broken:
             raise typer.Exit(REFUSED)
+
+
+def definitions_in(folder: Path) -> list[Path]:
+    """The definitions of all tenants: those in the folder of customer files, and in each tenant's folder in it."""
+    return sorted([*folder.glob("*.y*ml"), *folder.glob("*/*.y*ml")])
 
 
 def apply_all(files: Sequence[Path], *, all_there_are: bool = False) -> tuple[list[Applied], list[SpecError]]:

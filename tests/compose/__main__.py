@@ -77,6 +77,7 @@ def _clean_up(engine: Engine, stack: Stack, *, keep: bool) -> None:
     if engine.has_namespace:
         stack.keep_logs()
         stack.down()
+        engine.docker("image", "prune", "--force")
     engine.remove(keep_data=keep)
     for leftover in ("base", "contexts", "secrets", "data"):
         shutil.rmtree(WORK / leftover, ignore_errors=True)

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 from tests.compose import derived
 from tests.compose.engine import Failed, answer_of
@@ -68,7 +69,7 @@ def privileges_stay_where_they_belong(stack: Stack) -> None:
     """What sees all tenants, changes tables or is Airflow's administrator is unknown where tasks run."""
     names = ("STORE_PLATFORM_PASSWORD", "STORE_OWNER_PASSWORD", "LINE_TABLES_PASSWORD", "AIRFLOW_ADMIN_PASSWORD")
     for service in ("worker", "scheduler", "triggerer", "dag-processor", "api-server"):
-        environment = stack.run_in(service, "env")
+        environment = stack.run_in(service, "env", quiet=True)
         for name in names:
             must(stack.secrets[name] not in environment, f"{service} has {name} in its environment")
     file = "/var/lib/airflow/login/passwords.json"
@@ -148,6 +149,19 @@ def _all_accepted(report: dict[str, object]) -> None:
         must(report[name] == value, f"the report says {name} {report[name]}, not {value}")
 
 
+def run_over_a_dead_worker(stack: Stack) -> None:
+    """The worker is killed while a task runs; the run goes on by itself and closes its books."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        run = pool.submit(run_from_command_line, stack)
+        command = ["psql", "--username=postgres", "--dbname=airflow", "--tuples-only", "--no-align", "--command"]
+        running = "SELECT count(*) FROM task_instance WHERE state = 'running'"
+        while not run.done() and stack.run_in("postgres", *command, running, quiet=True).strip() == "0":
+            time.sleep(0.1)
+        stack.kill(WORKER)
+        run.result()
+    audit(stack)
+
+
 def audit(stack: Stack) -> None:
     stack.run_in(COMMAND_LINE, "bongsu", "audit", SLUG, "--every-row")
 
@@ -221,6 +235,7 @@ CHECKS: list[tuple[str, Callable[[Stack], None]]] = [
     ("bongsu run from a worker's container", run_in_worker),
     ("bongsu run --in-process in a worker's container", run_in_one_process),
     ("audit of that run", audit),
+    ("a run whose worker is killed", run_over_a_dead_worker),
     ("bongsu rejected", write_rejected),
     ("bongsu status", status),
     ("the logs complain of nothing", logs_are_quiet),

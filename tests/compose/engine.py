@@ -86,14 +86,14 @@ class Engine:
         self.stop()
         shutil.rmtree(self.run, ignore_errors=True)
         if not keep_data:
-            shutil.rmtree(self.data)
+            shutil.rmtree(self.data, ignore_errors=True)
 
-    def docker(self, *arguments: str, stdin: IO[bytes] | None = None, seconds: float = 900) -> str:
+    def docker(self, *arguments: str, stdin: IO[bytes] | None = None, quiet: bool = False) -> str:
         """A call of the client; its standard output.
 
         :raises Failed: it ended badly.
         """
-        return self._call(DOCKER, *arguments, stdin=stdin, seconds=seconds)
+        return answer_of(self.attempt(DOCKER, *arguments, stdin=stdin, quiet=quiet))
 
     def has_image(self, tag: str) -> bool:
         return bool(self.docker("image", "ls", "--quiet", tag).strip())
@@ -102,38 +102,36 @@ class Engine:
         """Build an image; the build may use the machine's network."""
         self.docker("build", "--network", "host", "--tag", tag, *options, str(context))
 
-    def fetch(self, url: str) -> str:
-        """What a server of the namespace answers to a GET."""
-        return self._call(*self._inside(), "curl", "--silent", "--show-error", "--fail", "--max-time", "10", url)
-
     def attempt(
         self,
         *command: str,
         stdin: IO[bytes] | None = None,
         environment: Mapping[str, str] | None = None,
         seconds: float = 900,
+        quiet: bool = False,
     ) -> "subprocess.CompletedProcess[bytes]":
-        """Run a command that may end badly; what it says goes to the log, too."""
-        with self.log.open("ab") as log:
-            # No more than the beginning: what follows may hold a password.
-            log.write(f"\n$ {shown(command)}\n".encode())
-            log.flush()
-            done = subprocess.run(
-                command,
-                stdin=stdin or subprocess.DEVNULL,
-                capture_output=True,
-                env={**os.environ, "DOCKER_HOST": self.socket, "DOCKER_BUILDKIT": "1", **(environment or {})},
-                check=False,
-                timeout=seconds,
-            )
-            log.write(done.stdout + done.stderr)
+        """Run a command that may end badly.
+
+        :param quiet: it holds secrets, or is called again and again: it does not go to the log.
+        """
+        done = subprocess.run(
+            command,
+            stdin=stdin or subprocess.DEVNULL,
+            capture_output=True,
+            env={**os.environ, "DOCKER_HOST": self.socket, "DOCKER_BUILDKIT": "1", **(environment or {})},
+            check=False,
+            timeout=seconds,
+        )
+        if not quiet:
+            with self.log.open("ab") as log:
+                log.write(f"\n$ {shown(command)}\n".encode() + done.stdout + done.stderr)
         return done
 
     def _inside(self) -> Sequence[str]:
         return ["nsenter", f"--net=/run/netns/{self.namespace}"]
 
-    def _call(self, *command: str, stdin: IO[bytes] | None = None, seconds: float = 900) -> str:
-        return answer_of(self.attempt(*command, stdin=stdin, seconds=seconds))
+    def _call(self, *command: str) -> None:
+        answer_of(self.attempt(*command))
 
 
 def answer_of(done: "subprocess.CompletedProcess[bytes]") -> str:

@@ -1,7 +1,9 @@
 """The services of the compose file while they run: up, stop, commands in a container, what the engine knows of each."""
 
 import json
+import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Mapping
@@ -81,20 +83,20 @@ class Stack:
 
     def inspect(self, service: str) -> dict[str, Any]:
         """What the engine knows of a service's container."""
-        answer: list[dict[str, Any]] = json.loads(self.engine.docker("inspect", self.container(service)))
+        answer: list[dict[str, Any]] = json.loads(self.engine.docker("inspect", self.container(service), quiet=True))
         return answer[0]
 
     def container(self, service: str) -> str:
         """The container of a service, which has one."""
         labels = (f"com.docker.compose.project={PROJECT}", f"com.docker.compose.service={service}")
         filters = [part for label in labels for part in ("--filter", f"label={label}")]
-        found = self.engine.docker("ps", "--all", "--quiet", *filters).split()
+        found = self.engine.docker("ps", "--all", "--quiet", *filters, quiet=True).split()
         if len(found) != 1:
             raise Failed(f"{service} has {len(found)} containers")
         return found[0]
 
     def try_in(
-        self, service: str, *command: str, environment: Mapping[str, str] | None = None
+        self, service: str, *command: str, environment: Mapping[str, str] | None = None, quiet: bool = False
     ) -> "subprocess.CompletedProcess[bytes]":
         """A command in a service's container, as its user; it may end badly.
 
@@ -103,11 +105,14 @@ class Stack:
         """
         given = dict(environment or {})
         options = [part for name in given for part in ("--env", name)]
-        return self.engine.attempt(DOCKER, "exec", *options, self.container(service), *command, environment=given)
+        whole = [DOCKER, "exec", *options, self.container(service), *command]
+        return self.engine.attempt(*whole, environment=given, quiet=quiet)
 
-    def run_in(self, service: str, *command: str, environment: Mapping[str, str] | None = None) -> str:
+    def run_in(
+        self, service: str, *command: str, environment: Mapping[str, str] | None = None, quiet: bool = False
+    ) -> str:
         """A command in a service's container that has to end well; its standard output."""
-        return answer_of(self.try_in(service, *command, environment=environment))
+        return answer_of(self.try_in(service, *command, environment=environment, quiet=quiet))
 
     def sql(self, statement: str, user: str, password: str) -> "subprocess.CompletedProcess[bytes]":
         """A statement on the SMS line's server over TCP, as one of its accounts."""
@@ -123,6 +128,10 @@ class Stack:
         """Put the end of what the containers said into the proof's log."""
         if self.file.exists():
             self.compose("logs", "--no-color", "--tail", "200")
+
+    def kill(self, service: str) -> None:
+        """End a container's main process at once; its policy starts it again, as after a crash."""
+        os.kill(int(self.inspect(service)["State"]["Pid"]), signal.SIGKILL)
 
     def down(self) -> None:
         """Remove the containers and the volumes."""

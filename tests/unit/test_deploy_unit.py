@@ -1,5 +1,6 @@
 """What one installs is the checkout or the image: nothing else can be built of the project."""
 
+import shutil
 import subprocess
 import sys
 from importlib.metadata import distribution
@@ -38,6 +39,25 @@ def test_other_builders_are_refused_as_well(hook: str, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "it runs from its checkout" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_an_editable_install_leaves_no_second_set_of_entry_points(tmp_path: Path) -> None:
+    """With the checkout on PYTHONPATH Airflow would register the plugin twice."""
+    for name in ("pyproject.toml", "LICENSE", "requirements.txt", "requirements-dev.txt"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    made = tmp_path / "made"
+    made.mkdir()
+    # An isolated build asks for the requirements first, which writes the metadata into the checkout.
+    program = f"import editable_only as e; e.get_requires_for_build_editable(); e.build_editable({str(made)!r})"
+    subprocess.run(
+        [sys.executable, "-c", program],
+        check=True,
+        capture_output=True,
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT / "tools")},
+    )
+    assert [file.suffix for file in made.iterdir()] == [".whl"]
+    assert not list(tmp_path.glob("*.egg-info"))
 
 
 def test_the_checkout_registers_what_airflow_looks_for() -> None:

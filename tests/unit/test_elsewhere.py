@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from include.cli.__main__ import app
+from include.cli.applying import definitions_in
 from include.settings import settings
 
 NOWHERE = "127.0.0.1:1"
@@ -51,6 +52,14 @@ def test_a_command_without_the_platforms_login_says_where_it_is(home: Path) -> N
     done = call("tenant", "list")
     assert done.exit_code == 1
     assert "docker compose exec bongsu" in done.stderr
+
+
+def test_an_apply_without_a_file_takes_the_definitions_of_every_tenant(tmp_path: Path) -> None:
+    for name in ("acme/sale.yaml", "acme/members.csv", "other/sale.yml", "notes.yaml", "acme/old/sale.yaml"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    found = [str(file.relative_to(tmp_path)) for file in definitions_in(tmp_path)]
+    assert found == ["acme/sale.yaml", "notes.yaml", "other/sale.yml"]
 
 
 def test_rejected_says_where_it_cannot_write(home: Path) -> None:
