@@ -34,7 +34,7 @@ class Applied:
 def apply(
     files: Annotated[
         list[Path] | None,
-        typer.Argument(help="Definitions; by default all in the folder of customer files.", show_default=False),
+        typer.Argument(help="Definitions; by default those in all tenants' folders.", show_default=False),
     ] = None,
 ) -> None:
     """Check definitions, keep each as a version in the store, and let Airflow build their DAGs. Nothing is
@@ -56,14 +56,14 @@ def apply(
             if services.has_airflow:
                 ask_for_parse([one for one in applied if one.changed])
         if not chosen:
-            answer(f"No definitions in {folder} or the folders in it.")
+            answer(f"No definitions in the tenants' folders below {folder}.")
         if broken:
             raise typer.Exit(REFUSED)
 
 
 def definitions_in(folder: Path) -> list[Path]:
-    """The definitions of all tenants: those in the folder of customer files, and in each tenant's folder in it."""
-    return sorted([*folder.glob("*.y*ml"), *folder.glob("*/*.y*ml")])
+    """The definitions of all tenants, each in its tenant's folder below the one of customer files."""
+    return sorted(folder.glob("*/*.y*ml"))
 
 
 def apply_all(files: Sequence[Path], *, all_there_are: bool = False) -> tuple[list[Applied], list[SpecError]]:

@@ -1,6 +1,7 @@
 """Whether the parts of an installation elsewhere answer: what ``bongsu status`` shows of one it has not started."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from include.errors import BongsuError
 from include.settings import settings
@@ -10,9 +11,9 @@ AIRFLOW_PARTS = {"scheduler": "scheduler", "dag_processor": "DAG processor", "tr
 
 def parts() -> Iterator[tuple[str, str]]:
     """Each part's name and what is the matter with it; an empty text when it answers."""
-    yield "campaign store", _problem(_ask_store)
+    yield "campaign store", _problem(partial(_ask_store, settings().store_url))
     if settings().platform_url:
-        yield "campaign store, platform", _problem(_ask_platform)
+        yield "campaign store, platform", _problem(partial(_ask_store, settings().platform_url))
     yield "SMS line", _problem(_ask_line)
     if settings().airflow_url:
         yield from _airflow()
@@ -26,16 +27,10 @@ def _problem(ask: Callable[[], None]) -> str:
     return ""
 
 
-def _ask_store() -> None:
+def _ask_store(url: str) -> None:
     from include.store import connect
 
-    connect(settings().store_url).close()
-
-
-def _ask_platform() -> None:
-    from include.store import connect
-
-    connect(settings().platform_url).close()
+    connect(url).close()
 
 
 def _ask_line() -> None:

@@ -10,6 +10,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from include.settings import ROOT
@@ -64,7 +65,7 @@ def main() -> int:
         engine.stop()
         step("starting the engine again, in a network of its own", lambda: engine.start(alone=True))
         for text, check in CHECKS:
-            step(text, lambda check=check: check(stack))  # type: ignore[misc]
+            step(text, partial(check, stack))
     except Failed as error:
         print(f"    {error}\n    All that the engine and its containers said: {log}", file=sys.stderr)
     finally:
@@ -77,7 +78,7 @@ def _clean_up(engine: Engine, stack: Stack, *, keep: bool) -> None:
     if engine.has_namespace:
         stack.keep_logs()
         stack.down()
-        engine.docker("image", "prune", "--force")
+        engine.attempt(DOCKER, "image", "prune", "--force")
     engine.remove(keep_data=keep)
     for leftover in ("base", "contexts", "secrets", "data"):
         shutil.rmtree(WORK / leftover, ignore_errors=True)

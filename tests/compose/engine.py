@@ -57,7 +57,10 @@ class Engine:
             command = [*self._inside(), *command]
             self._call(*self._inside(), "ip", "link", "set", "lo", "up")
         with self.log.open("ab") as output:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+            # In a session of its own: who interrupts the proof still needs the engine to clean up.
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+            )
         limit = time.monotonic() + READY_SECONDS
         while subprocess.run([DOCKER, "--host", self.socket, "info"], capture_output=True, check=False).returncode:
             if self.process.poll() is not None or time.monotonic() > limit:

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import distribution
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def build_all(engine: Engine, work: Path, step: Step) -> None:
     if not engine.has_image(BASE):
         step("Debian's base system by debootstrap", lambda: _import_base(engine, work))
     for name, tag in STAND_INS.items():
-        step(f"stand-in for {tag}", lambda name=name, tag=tag: engine.build(tag, _context(name, work)))  # type: ignore[misc]
+        step(f"stand-in for {tag}", partial(_build_stand_in, engine, name, tag, work))
     step(f"our own image {PRODUCT}", lambda: engine.build(PRODUCT, ROOT))
 
 
@@ -51,6 +52,10 @@ def _import_base(engine: Engine, work: Path) -> None:
             engine.docker("import", "-", BASE, stdin=packed.stdout)
     finally:
         shutil.rmtree(tree)
+
+
+def _build_stand_in(engine: Engine, name: str, tag: str, work: Path) -> None:
+    engine.build(tag, _context(name, work))
 
 
 def _sources() -> list[Path]:
