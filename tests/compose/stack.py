@@ -15,7 +15,7 @@ from tests.compose import derived
 from tests.compose.engine import COMPOSE, DOCKER, Engine, Failed, answer_of
 
 PROJECT = "bongsu"
-HEALTHY_SECONDS = 420.0
+HEALTHY_SECONDS = 900.0
 ONCE = "airflow-init"
 
 
