@@ -17,6 +17,18 @@ from include.errors import BongsuError
 ROOT = Path(__file__).resolve().parent.parent
 
 
+# What tasks never need: to see every tenant, to change tables, to act as Airflow's administrator.
+PRIVILEGES = frozenset(
+    {
+        "BONGSU_PLATFORM_URL",
+        "BONGSU_OWNER_URL",
+        "BONGSU_LINE_TABLES_URL",
+        "BONGSU_AIRFLOW_USER",
+        "BONGSU_AIRFLOW_PASSWORD",
+    }
+)
+
+
 class WrongSetting(BongsuError):
     """A setting has a value that cannot be meant; names it and says what can."""
 
@@ -90,6 +102,11 @@ class Settings:
             airflow_password=values.get("BONGSU_AIRFLOW_PASSWORD", ""),
             airflow_port=_whole(values, "BONGSU_AIRFLOW_PORT", 0, least=0, most=65_535),
         )
+
+
+def without_privileges(environment: Mapping[str, str]) -> dict[str, str]:
+    """``environment`` as a process may have it that runs tasks."""
+    return {name: value for name, value in environment.items() if name not in PRIVILEGES}
 
 
 def _quiet_hours(values: Mapping[str, str]) -> str:

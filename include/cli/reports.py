@@ -3,6 +3,7 @@ written to.
 """
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -58,9 +59,12 @@ def rejected(
         from include.cli.store import owner_of, tenant_store
         from include.embedded.client import ensure
         from include.embedded.state import Level
+        from include.errors import BongsuError
         from include.reporting.report import run_of, write_rejected
 
-        path = out or Path(f"{slug}-rejected.csv")
+        path = (out or Path(f"{slug}-rejected.csv")).resolve()
+        if not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise BongsuError(f"{path} cannot be written. Name another file with --out, in a folder that exists")
         with ensure(Level.databases, say), tenant_store(owner_of(slug, tenant)) as (store, _):
             count = write_rejected(store, run_of(store, slug, run), path)
         answer(f"{path}: {count:,} rows")

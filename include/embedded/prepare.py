@@ -1,14 +1,14 @@
 """Steps that bring the databases to what this version of the product expects; each is safe to repeat.
 
-Run as ``python -m include.embedded.prepare store|lines`` with the settings in the environment.
+Run as ``python -m include.embedded.prepare store|lines|login`` with the settings in the environment.
 """
 
+import os
 import sys
+from pathlib import Path
 
 from include.errors import BongsuError
 from include.settings import settings
-
-LINES = range(1, 12)
 
 
 def prepare_store() -> None:
@@ -33,6 +33,7 @@ def prepare_lines() -> None:
     """The SMS lines' tables."""
     from include.delivery.line_connection import connect_line
     from include.delivery.line_schema import create_line_tables
+    from include.embedded.seed import LINES
 
     connection = connect_line(settings().line_tables_url)
     try:
@@ -41,7 +42,18 @@ def prepare_lines() -> None:
         connection.close()
 
 
-STEPS = {"store": prepare_store, "lines": prepare_lines}
+def prepare_login() -> None:
+    """The file from which Airflow's simple auth manager takes its user's password; without it Airflow makes one up and
+    writes it to its log.
+    """
+    from include.embedded.state import write_json
+
+    values = settings()
+    path = Path(os.environ["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"])
+    write_json(path, {values.airflow_user: values.airflow_password})
+
+
+STEPS = {"store": prepare_store, "lines": prepare_lines, "login": prepare_login}
 
 if __name__ == "__main__":
     try:
