@@ -77,11 +77,13 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]
     return path
 
 
-def own_files(root: Path, folder: Path) -> dict[str, str]:
-    """The setting under which ``folder`` is that of the tests' tenant, acme; what it needs is made in ``root``."""
+def own_files(root: Path, folder: Path, tenant: str = "acme") -> dict[str, str]:
+    """The setting under which ``folder`` is that of ``tenant``, by default the tests' own; what it needs is made in
+    ``root``.
+    """
     root.mkdir(exist_ok=True)
-    (root / "acme").unlink(missing_ok=True)
-    (root / "acme").symlink_to(folder)
+    (root / tenant).unlink(missing_ok=True)
+    (root / tenant).symlink_to(folder)
     return {"BONGSU_CUSTOMER_FILES": str(root)}
 
 

@@ -234,7 +234,8 @@ def restore(stack: Stack) -> None:
 def let_go_on(stack: Stack) -> None:
     """After a restore nothing goes out until somebody says so."""
     done = stack.try_in(COMMAND_LINE, "bongsu", "run", DEFINITION)
-    must(done.returncode != 0 and b"restored" in done.stderr.lower(), f"a run after a restore: {done.stderr.decode()}")
+    said = done.stdout.decode()
+    must(done.returncode != 0 and "Restored from the backup" in said, f"bongsu run said: {said}")
     stack.run_in(COMMAND_LINE, "bongsu", "lift", TENANT)
 
 

@@ -48,6 +48,7 @@ def test_a_task_has_no_password_of_a_mighty_role(airflow: RunningAirflow, task: 
     assert ours == {
         "AIRFLOW_CONN_BONGSU_LINE",
         "AIRFLOW_CONN_BONGSU_STORE",
+        "BONGSU_CUSTOMER_FILES",
         "BONGSU_HOME",
         "BONGSU_KEYRING",
         "BONGSU_LINE_URL",

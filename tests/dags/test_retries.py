@@ -13,7 +13,6 @@ import pytest
 from airflow.sdk.exceptions import (
     AirflowNotFoundException,
     AirflowRuntimeError,
-    AirflowSkipException,
     ErrorType,
     TaskDeferralTimeout,
 )
@@ -116,10 +115,6 @@ def test_the_log_has_the_sentence_in_one_line(caplog: pytest.LogCaptureFixture) 
     (line,) = explain(error, caplog)
     assert "It is not tried again" in line
     assert "01012345678" not in f"{line}{error}"
-
-
-def test_a_skip_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
-    assert explain(AirflowSkipException("Nothing is sent."), caplog) == []
 
 
 def wait_with(monkeypatch: pytest.MonkeyPatch, answers: list[int | Exception]) -> list[Any]:

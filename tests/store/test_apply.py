@@ -31,7 +31,7 @@ from include.cli.applying import apply_all
 from include.errors import BongsuError
 from include.settings import ROOT, settings
 from include.store import UnknownTenant, connect
-from tests.support import AD, Databases, make_tenant
+from tests.support import AD, Databases, make_tenant, own_files
 
 NOW = datetime(2026, 11, 21, 3, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
@@ -305,7 +305,10 @@ def test_one_file_that_cannot_be_applied_harms_no_other_of_the_call_and_its_erro
         files[name].write_text(json.dumps(document), encoding="utf-8")
     files["wrong"] = tmp_path / "wrong.yaml"
     files["wrong"].write_text("title: [", encoding="utf-8")
-    for name, value in {**databases.environment, "BONGSU_MANIFESTS": str(tmp_path / "manifests")}.items():
+    for one in (tenant, lineless):
+        own_files(tmp_path / "files", tmp_path, one.slug)
+    ours = {"BONGSU_MANIFESTS": str(tmp_path / "manifests"), "BONGSU_CUSTOMER_FILES": str(tmp_path / "files")}
+    for name, value in {**databases.environment, **ours}.items():
         monkeypatch.setenv(name, value)
     settings.cache_clear()
     try:

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from playwright.sync_api import Locator, Page, ViewportSize, expect, sync_playwr
 
 from include.queries import ROOT
 from tests.airflow_runs import TASKS, Started, until
-from tests.dirty_run import TESTERS, DirtyRun
+from tests.dirty_run import SLUG, TESTERS, DirtyRun
 
 pytestmark = [pytest.mark.airflow, pytest.mark.browser]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -125,24 +126,30 @@ def test_the_campaigns_page_says_what_is_sent_to_whom(page: Page, dirty_run: Dir
     expect(shown).to_contain_text("customers.csv")
 
 
-def test_a_person_starts_a_test_send_with_the_form(page: Page, dirty_run: DirtyRun, pictures: Path) -> None:
-    airflow, dag_id = dirty_run.airflow, dirty_run.run.dag_id
-    known = {run.dag_run_id for run in airflow.runs_of(dag_id)}
-    page.goto(f"/dags/{dag_id}")
+def test_the_form_of_a_campaign_asks_for_nothing_and_offers_the_exceptions(page: Page, dirty_run: DirtyRun) -> None:
+    page.goto(f"/dags/{dirty_run.run.dag_id}")
     page.get_by_role("button", name="Trigger").first.click()
     form = page.get_by_role("dialog")
-    start = form.get_by_role("button", name="Trigger", exact=True)
-    # nothing has to be filled in
-    expect(start).to_be_enabled()
+    expect(form.get_by_role("button", name="Trigger", exact=True)).to_be_enabled()
     unfold(form, "Exceptions")
     for title in ("Send in quiet hours", "Reason", "Allow a backfill to send"):
         expect(form.get_by_role("region")).to_contain_text(title)
-    unfold(form, "Test")
-    form.locator("[data-part=control][id*=element_test_send]").click()
-    expect(form.get_by_role("checkbox", name="Test send")).to_be_checked()
+
+
+def test_a_person_starts_a_test_send_with_its_form(page: Page, dirty_run: DirtyRun, pictures: Path) -> None:
+    airflow = dirty_run.airflow
+    known = {run.dag_run_id for run in airflow.runs_of("test_send")}
+    page.goto("/dags/test_send")
+    page.get_by_role("button", name="Trigger").first.click()
+    form = page.get_by_role("dialog")
+    start = form.get_by_role("button", name="Trigger", exact=True)
+    # a test is of a campaign, which a person has to name
+    expect(start).to_be_disabled()
+    form.locator("[name=element_campaign]").fill(f"acme/{SLUG}")
     take(page, pictures / "trigger-form.png")
     start.click()
-    run = until("the run", lambda: next((run for run in airflow.runs_of(dag_id) if run.dag_run_id not in known), None))
+    runs = partial(airflow.runs_of, "test_send")
+    run = until("the run", lambda: next((run for run in runs() if run.dag_run_id not in known), None))
     row = run.wait().row()
     assert row["test_send"] is True
     assert row["totals"]["accepted"] == TESTERS
