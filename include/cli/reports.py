@@ -3,6 +3,7 @@ written to.
 """
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -51,7 +52,7 @@ def rejected(
     slug: Annotated[str, typer.Argument(help="The campaign's slug.")],
     tenant: Tenant = None,
     run: Annotated[int | None, typer.Option(help="Number of the run; by default the last one.")] = None,
-    out: Annotated[Path | None, typer.Option(help="CSV file to write; by default SLUG-rejected.csv.")] = None,
+    out: Annotated[Path | None, typer.Option(help="CSV file to write; by default SLUG-rejected.csv here.")] = None,
 ) -> None:
     """Write the rejected rows of the customer file as CSV: row, field, reason, fix, masked value."""
     with clear_errors():
@@ -60,10 +61,18 @@ def rejected(
         from include.embedded.state import Level
         from include.reporting.report import run_of, write_rejected
 
-        path = out or Path(f"{slug}-rejected.csv")
         with ensure(Level.databases, say), tenant_store(owner_of(slug, tenant)) as (store, _):
-            count = write_rejected(store, run_of(store, slug, run), path)
+            number = run_of(store, slug, run)
+            path = (out or _folder() / f"{slug}-rejected.csv").absolute()
+            count = write_rejected(store, number, path)
         answer(f"{path}: {count:,} rows")
+
+
+def _folder() -> Path:
+    """Where a file goes that nobody named a place for: here, or in the home where this folder takes none."""
+    from include.settings import settings
+
+    return Path.cwd() if os.access(Path.cwd(), os.W_OK) else settings().home
 
 
 def suppress(
