@@ -3,13 +3,13 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 export PYTHONPATH := $(CURDIR)
-export PYTHONUTF8 := 1
+export LC_ALL := C.UTF-8
 PYTHON := .venv/bin/python
 UV := .bongsu/bootstrap/bin/uv
 COMPILE := $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --no-annotate
 
-.PHONY: help setup demo test lint format bench chaos faults up down lock clean
+.PHONY: help setup demo test lint format bench chaos faults compose up down lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -43,6 +43,9 @@ chaos: setup ## kill all that a 200,000-recipient run needs, one after the other
 
 faults: setup ## N=1000 seeded fault schedules on real servers; SEED=… to replay one
 	@$(PYTHON) -m tests.faults.schedules $(or $(N),1000) $(SEED)
+
+compose: setup ## build the image and prove the compose file in a container engine (root, Debian); KEEP=1 keeps the images
+	@$(PYTHON) -m tests.compose
 
 up: ## start Airflow and the databases, print the address and the login
 	@./bongsu up

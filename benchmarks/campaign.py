@@ -31,7 +31,7 @@ from include.delivery.dispatch import dispatch_chunk
 from include.delivery.line_connection import connect_for_hand_over, connect_line
 from include.delivery.line_schema import log_tables, queue_table
 from include.delivery.receipts import collect
-from include.privacy.cipher import key_ring
+from include.privacy.ring import open_ring
 from include.queries import query
 from include.reporting.books import close
 from include.settings import ROOT, settings
@@ -60,7 +60,7 @@ class Campaign:
 
     def __init__(self, store: psycopg.Connection, line: MySQLdb.Connection, run: runs.Run, folder: Path) -> None:
         self.store, self.line, self.run, self.folder = store, line, run, folder
-        self.ring = key_ring(settings().keyring)
+        self.ring = open_ring(store, settings().keyring)
         self.chunks: list[int] = []
         self._done: set[str] = set()
 
@@ -235,4 +235,5 @@ def _worker_store(tenant: int) -> psycopg.Connection:
 def _dispatch_in_worker(chunk: tuple[int, int, int]) -> None:
     tenant, run_id, number = chunk
     store = _worker_store(tenant)
-    dispatch_chunk(store, worker_line(), runs.load(store, run_id), key_ring(settings().keyring), number)
+    ring = open_ring(store, settings().keyring)
+    dispatch_chunk(store, worker_line(), runs.load(store, run_id), ring, number)

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Writes .env from .env.example with a fresh secret for every empty value; never overwrites one.
+# Writes .env from .env.example with a fresh secret for every empty value, and makes the folder of customer files; never
+# overwrites a secret.
 set -eu
 cd "$(dirname "$0")/.."
 [ ! -e .env ] || { echo ".env is there already; remove it first if you want new secrets (the databases keep the old ones)." >&2; exit 1; }
@@ -11,4 +12,7 @@ while IFS= read -r line; do
         *) echo "$line" ;;
     esac
 done <.env.example >.env
+umask 022
+# The containers' user, who is none of this machine's, has to read what lies here.
+mkdir -p data/acme
 echo "Wrote .env. Keep a copy where you keep secrets; then: docker compose up --build --detach"

@@ -17,6 +17,18 @@ from include.errors import BongsuError
 ROOT = Path(__file__).resolve().parent.parent
 
 
+# What tasks never need: to see every tenant, to change tables, to act as Airflow's administrator.
+PRIVILEGES = frozenset(
+    {
+        "BONGSU_PLATFORM_URL",
+        "BONGSU_OWNER_URL",
+        "BONGSU_LINE_TABLES_URL",
+        "BONGSU_AIRFLOW_USER",
+        "BONGSU_AIRFLOW_PASSWORD",
+    }
+)
+
+
 class WrongSetting(BongsuError):
     """A setting has a value that cannot be meant; names it and says what can."""
 
@@ -30,11 +42,12 @@ class Settings:
     :param platform_url: campaign store as the platform role, which sees every tenant.
     :param owner_url: campaign store as the owner of its tables; used by migrations only.
     :param line_url: the SMS line's MariaDB or MySQL, as an account that may SELECT and INSERT.
-    :param line_tables_url: the same as the owner of its tables; used by the step that makes them only.
+    :param line_tables_url: the same as the owner of its tables; used by the step that makes them, by backup and by
+        restore.
     :param keyring: file with the encryption keys.
     :param manifests: folder of the compiled DAG manifests.
     :param customer_files: folder with a folder for each tenant's customer files, named by the tenant's slug.
-    :param quiet_hours: ``HH:MM-HH:MM`` in the tenant's time zone during which no advertising starts, or ``off``.
+    :param quiet_hours: ``HH:MM-HH:MM`` by the recipients' clock in which no advertising leaves, or ``off``.
     :param misfire_minutes: a scheduled run that starts later than this after its time sends nothing.
     :param receipt_hours: how long receipts are waited for before a message is marked expired.
     :param poll_seconds: pause between two looks at the line while waiting for receipts.
@@ -89,6 +102,11 @@ class Settings:
             airflow_password=values.get("BONGSU_AIRFLOW_PASSWORD", ""),
             airflow_port=_whole(values, "BONGSU_AIRFLOW_PORT", 0, least=0, most=65_535),
         )
+
+
+def without_privileges(environment: Mapping[str, str]) -> dict[str, str]:
+    """``environment`` as a process may have it that runs tasks."""
+    return {name: value for name, value in environment.items() if name not in PRIVILEGES}
 
 
 def _quiet_hours(values: Mapping[str, str]) -> str:

@@ -8,6 +8,7 @@ import argparse
 
 from alembic import command, op
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import NullPool, create_engine
 
 from include.settings import ROOT, settings
@@ -22,9 +23,21 @@ def run_sql(name: str) -> None:
     op.get_bind().connection.cursor().execute(text.encode())
 
 
-def _run(owner_url: str, action: str, revision: str) -> None:
+def newest() -> str:
+    """The last revision that this version has."""
+    revision = ScriptDirectory.from_config(_config()).get_current_head()
+    assert revision is not None
+    return revision
+
+
+def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(ROOT / "sql" / "migrations"))
+    return config
+
+
+def _run(owner_url: str, action: str, revision: str) -> None:
+    config = _config()
     engine = create_engine(owner_url.replace("postgresql://", "postgresql+psycopg://", 1), poolclass=NullPool)
     with engine.connect() as connection:
         config.attributes["connection"] = connection

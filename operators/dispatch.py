@@ -49,7 +49,7 @@ class DispatchChunkOperator(StageOperator):
             ):
                 stage.worked = False
                 try:
-                    done = dispatch_chunk(store, line, run, self.key_ring, chunk.chunk_no)
+                    done = dispatch_chunk(store, line, run, self.open_ring(store), chunk.chunk_no)
                 except OnHold as held:
                     hold = held.hold
                 else:

@@ -28,7 +28,7 @@ class ImportTargetsOperator(StageOperator):
                 self.log.info("The audience was frozen at %s; the file is not read again.", run.frozen_at)
                 return {"rows_read": run.rows_read or 0}
             self.log.info("Reading %s", run.audience_file)
-            counts = import_targets(store, run, self.key_ring, self._progress)
+            counts = import_targets(store, run, self.open_ring(store), self._progress)
             stage.counts = asdict(counts)
             self.log.info("Staged %s rows, of which %s are rejected.", f"{counts.rows_read:,}", f"{counts.rejected:,}")
             return stage.counts

@@ -29,6 +29,7 @@ STAGES = (
     "include.pipeline.cancel",
     "include.delivery.dispatch",
     "include.delivery.receipts",
+    "include.privacy.ring",
     "include.reporting.books",
     "include.reporting.report",
     "operators.receipt_trigger",

@@ -73,12 +73,11 @@ class StageOperator(BaseOperator):
         """Hook of the SMS line."""
         return SmsLineHook(self.line_conn_id)
 
-    @property
-    def key_ring(self) -> "KeyRing":
-        """The keys of this installation."""
-        from include.privacy.cipher import key_ring
+    def open_ring(self, store: "psycopg.Connection") -> "KeyRing":
+        """The keys of this installation, confirmed by the store."""
+        from include.privacy.ring import open_ring
 
-        return key_ring(settings().keyring)
+        return open_ring(store, settings().keyring)
 
     @contextmanager
     def opened_run(self) -> "Iterator[tuple[psycopg.Connection, Run]]":

@@ -3,8 +3,8 @@
 import os
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -36,48 +36,70 @@ def acme_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pat
     settings.cache_clear()
 
 
-@pytest.fixture(scope="session")
-def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
-    """The campaign store and the SMS line as the product's own embedded services set them up.
+@contextmanager
+def own_databases(home: Home, files: Mapping[str, str]) -> Iterator[Databases]:
+    """The campaign store and the SMS line of ``home``, as the product's own embedded services set them up.
 
-    The home is not below pytest's own folder: another pytest that starts closes that to the server's system user.
+    :param files: where the customer files are (:func:`tests.support.own_files`).
+    """
+    before = dict(os.environ)
+    try:
+        with ExitStack() as stack:
+            try:
+                os.environ.update(BONGSU_HOME=str(home.path), **files, **PACE)
+                os.environ.pop("BONGSU_STORE_URL", None)
+                settings.cache_clear()
+                services = stack.enter_context(ensure(Level.databases, lambda line: None))
+            finally:
+                # The services are held, but a test of the environment must not see theirs.
+                os.environ.clear()
+                os.environ.update(before)
+                settings.cache_clear()
+            values = services.environment
+            site = Site(home, read_json(home.endpoints)["ports"], load_secrets(home))
+            yield Databases(
+                home=home.path,
+                store_url=values["BONGSU_STORE_URL"],
+                platform_url=values["BONGSU_PLATFORM_URL"],
+                owner_url=values["BONGSU_OWNER_URL"],
+                admin_url=site.store_url("postgres", "postgres"),
+                line_url=values["BONGSU_LINE_URL"],
+                line_tables_url=values["BONGSU_LINE_TABLES_URL"],
+                keyring=Path(values["BONGSU_KEYRING"]),
+                environment=values,
+            )
+    finally:
+        # Leaving the block put the environment back to how ensure found it.
+        os.environ.clear()
+        os.environ.update(before)
+        settings.cache_clear()
+        # Whoever removes the home, or starts in it again, must not meet services that are still ending.
+        limit = time.monotonic() + GONE_SECONDS
+        while is_locked(home.supervisor_lock) and time.monotonic() < limit:
+            time.sleep(0.1)
+
+
+@contextmanager
+def own_home(name: str) -> Iterator[Home]:
+    """A state directory that is removed at the end.
+
+    It is not below pytest's own folder: another pytest that starts closes that to the server's system user.
     """
     (parent := ROOT / ".bongsu" / "test").mkdir(parents=True, exist_ok=True)
-    home = Home(Path(tempfile.mkdtemp(prefix="store-", dir=parent)))
-    before = dict(os.environ)
-    with ExitStack() as stack:
-        try:
-            files = own_files(home.path / "customer-files", tmp_path_factory.getbasetemp())
-            os.environ.update(BONGSU_HOME=str(home.path), **files, **PACE)
-            os.environ.pop("BONGSU_STORE_URL", None)
-            settings.cache_clear()
-            services = stack.enter_context(ensure(Level.databases, lambda line: None))
-        finally:
-            # The services are held, but a test of the environment must not see theirs.
-            os.environ.clear()
-            os.environ.update(before)
-            settings.cache_clear()
-        values = services.environment
-        site = Site(home, read_json(home.endpoints)["ports"], load_secrets(home))
-        yield Databases(
-            home=home.path,
-            store_url=values["BONGSU_STORE_URL"],
-            platform_url=values["BONGSU_PLATFORM_URL"],
-            owner_url=values["BONGSU_OWNER_URL"],
-            admin_url=site.store_url("postgres", "postgres"),
-            line_url=values["BONGSU_LINE_URL"],
-            line_tables_url=values["BONGSU_LINE_TABLES_URL"],
-            keyring=Path(values["BONGSU_KEYRING"]),
-            environment=values,
-        )
-    # Leaving the block put the environment back to how ensure found it.
-    os.environ.clear()
-    os.environ.update(before)
-    settings.cache_clear()
-    limit = time.monotonic() + GONE_SECONDS
-    while is_locked(home.supervisor_lock) and time.monotonic() < limit:
-        time.sleep(0.1)
-    home.remove()
+    home = Home(Path(tempfile.mkdtemp(prefix=f"{name}-", dir=parent)))
+    try:
+        yield home
+    finally:
+        home.remove()
+
+
+@pytest.fixture(scope="session")
+def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
+    """The campaign store and the SMS line that most tests share."""
+    with own_home("store") as home:
+        files = own_files(home.path / "customer-files", tmp_path_factory.getbasetemp())
+        with own_databases(home, files) as found:
+            yield found
 
 
 @pytest.fixture

@@ -60,6 +60,13 @@ class Databases:
     def owner(self) -> psycopg.Connection:
         return connect(self.owner_url)
 
+    def store(self, tenant: int) -> psycopg.Connection:
+        """The store as the application, bound to a tenant."""
+        return connect(self.store_url, tenant)
+
+    def line(self) -> Connection:
+        return connect_line(self.line_url)
+
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]], encoding: str = "utf-8") -> Path:
     """A CSV file with ``header``."""
@@ -73,6 +80,7 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]
 def own_files(root: Path, folder: Path) -> dict[str, str]:
     """The setting under which ``folder`` is that of the tests' tenant, acme; what it needs is made in ``root``."""
     root.mkdir(exist_ok=True)
+    (root / "acme").unlink(missing_ok=True)
     (root / "acme").symlink_to(folder)
     return {"BONGSU_CUSTOMER_FILES": str(root)}
 

@@ -10,7 +10,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 root=$PWD
-export PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin PYTHONUTF8=1
+# The path of this folder is written into .venv, and read there, in the encoding of the locale.
+export PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin LC_ALL=C.UTF-8
 log=.bongsu/setup.log
 stamp=.venv/.bongsu-setup
 want_browser=no

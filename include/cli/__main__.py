@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from include.cli import applying, auditing, campaigns, controls, reports, running, services, tenants
+from include.cli import applying, auditing, backups, campaigns, controls, keys, reports, running, services, tenants
 from include.cli.output import answer
 
 app = typer.Typer(
@@ -25,6 +25,8 @@ for command in (
     reports.rejected,
     reports.suppress,
     auditing.audit,
+    backups.backup,
+    backups.restore,
     controls.halt,
     controls.lift,
     controls.state,
@@ -37,6 +39,7 @@ for command in (
     app.command()(command)
 app.add_typer(campaigns.app, name="campaign")
 app.add_typer(tenants.app, name="tenant")
+app.add_typer(keys.app, name="keys")
 
 
 def _show_version(asked: bool) -> None:

@@ -32,7 +32,7 @@ class Applied:
 def apply(
     files: Annotated[
         list[Path] | None,
-        typer.Argument(help="Definitions; by default all of campaigns/*/*.yaml.", show_default=False),
+        typer.Argument(help="Definitions; by default those in all tenants' folders.", show_default=False),
     ] = None,
 ) -> None:
     """Check definitions, keep each as a version in the store, and let Airflow build their DAGs. Nothing is
@@ -41,8 +41,10 @@ def apply(
     with clear_errors():
         from include.embedded.client import ensure
         from include.embedded.state import Level
+        from include.settings import settings
 
-        chosen = list(files or sorted(ROOT.glob("campaigns/*/*.y*ml")))
+        folder = settings().customer_files
+        chosen = list(files or definitions_in(folder))
         with ensure(Level.databases, say) as services:
             applied, broken = apply_all(chosen, all_there_are=not files)
             for one in applied:
@@ -52,9 +54,14 @@ def apply(
             if services.has_airflow:
                 ask_for_parse([one for one in applied if one.changed])
         if not chosen:
-            answer(f"No definitions in the folders of {ROOT / 'campaigns'}.")
+            answer(f"No definitions in the tenants' folders below {folder}.")
         if broken:
             raise typer.Exit(REFUSED)
+
+
+def definitions_in(folder: Path) -> list[Path]:
+    """The definitions of all tenants, each in its tenant's folder below the one of customer files."""
+    return sorted(folder.glob("*/*.y*ml"))
 
 
 def apply_all(files: Sequence[Path], *, all_there_are: bool = False) -> tuple[list[Applied], list[SpecError]]:

@@ -30,7 +30,7 @@ def audit(
         from include.delivery.line_connection import connect_line
         from include.embedded.client import ensure
         from include.embedded.state import Level
-        from include.privacy.cipher import key_ring
+        from include.privacy.ring import open_ring
         from include.reporting.audit import audit as recount
         from include.reporting.audit import render_audit
         from include.reporting.report import run_of
@@ -41,9 +41,10 @@ def audit(
             owner = tenant or (owner_of(run, None) if number is None else owner_of_run(number))
             with tenant_store(owner) as (store, _):
                 audited = runs.load(store, run_of(store, run) if number is None else number)
+                ring = open_ring(store, settings().keyring)
                 line = connect_line(settings().line_url)
                 try:
-                    done = recount(store, line, key_ring(settings().keyring), audited, every_row=every_row)
+                    done = recount(store, line, ring, audited, every_row=every_row)
                 finally:
                     line.close()
         for shown in render_audit(audited, done):

@@ -76,13 +76,14 @@ def cancel(
         from include.embedded.client import ensure
         from include.embedded.state import Level
         from include.pipeline.cancel import cancel as take_back
-        from include.privacy.cipher import key_ring
+        from include.privacy.ring import open_ring
         from include.settings import settings
 
         with ensure(Level.databases, say), tenant_store(owner_of_run(run)) as (store, _):
+            ring = open_ring(store, settings().keyring)
             line = connect_line(settings().line_url)
             try:
-                done = take_back(store, line, key_ring(settings().keyring), run, reason, wait_seconds=wait * 60)
+                done = take_back(store, line, ring, run, reason, wait_seconds=wait * 60)
             finally:
                 line.close()
         totals = done.totals

@@ -52,27 +52,22 @@ def rejected(
     slug: Annotated[str, typer.Argument(help="The campaign's slug.")],
     tenant: Tenant = None,
     run: Annotated[int | None, typer.Option(help="Number of the run; by default the last one.")] = None,
-    out: Annotated[Path | None, typer.Option(help="CSV file to write; by default SLUG-rejected.csv here.")] = None,
+    out: Annotated[Path | None, typer.Option(help="CSV file to write; by default SLUG-rejected.csv.")] = None,
 ) -> None:
     """Write the rejected rows of the customer file as CSV: row, field, reason, fix, masked value."""
     with clear_errors():
         from include.cli.store import owner_of, tenant_store
         from include.embedded.client import ensure
         from include.embedded.state import Level
+        from include.errors import BongsuError
         from include.reporting.report import run_of, write_rejected
 
+        path = (out or Path(f"{slug}-rejected.csv")).resolve()
+        if not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise BongsuError(f"{path} cannot be written. Name another file with --out, in a folder that exists")
         with ensure(Level.databases, say), tenant_store(owner_of(slug, tenant)) as (store, _):
-            number = run_of(store, slug, run)
-            path = (out or _folder() / f"{slug}-rejected.csv").absolute()
-            count = write_rejected(store, number, path)
+            count = write_rejected(store, run_of(store, slug, run), path)
         answer(f"{path}: {count:,} rows")
-
-
-def _folder() -> Path:
-    """Where a file goes that nobody named a place for: here, or in the home where this folder takes none."""
-    from include.settings import settings
-
-    return Path.cwd() if os.access(Path.cwd(), os.W_OK) else settings().home
 
 
 def suppress(
@@ -90,11 +85,11 @@ def suppress(
         from include.cli.store import tenant_store
         from include.embedded.client import ensure
         from include.embedded.state import Level
-        from include.privacy.cipher import key_ring
+        from include.privacy.ring import open_ring
         from include.settings import settings
 
         with ensure(Level.databases, say), tenant_store(tenant) as (store, number):
-            ring = key_ring(settings().keyring)
+            ring = open_ring(store, settings().keyring)
             reason: Literal["suppressed", "opted_out"] = "opted_out" if opted_out else "suppressed"
             count = import_suppressions(store, ring, number, file, reason, column)
             store.commit()

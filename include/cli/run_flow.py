@@ -22,7 +22,7 @@ from include.cli.progress import Display, Snapshot, look, rows
 from include.cli.reports import exit_code
 from include.cli.store import tenant_store
 from include.errors import BongsuError, Unavailable
-from include.settings import ROOT
+from include.settings import ROOT, without_privileges
 
 POLL_SECONDS = 1.0
 DAG_SECONDS = 120.0
@@ -170,15 +170,15 @@ def run_here(
     """Run the DAG's tasks one after the other in a process of ours (operators/in_process.py)."""
     from include.embedded.processes import last_lines, spawn, stop
 
+    log.parent.mkdir(parents=True, exist_ok=True)
     moment = datetime.now(UTC).isoformat()
     dag_run_id = f"manual__{moment}"
     with tenant_store(wanted.tenant) as (store, _):
-        log.parent.mkdir(parents=True, exist_ok=True)
         log.unlink(missing_ok=True)
         command = [sys.executable, "-m", "operators.in_process", wanted.dag_id, str(wanted.dag_file), moment]
         process: subprocess.Popen[bytes] = spawn(
             [*command, json.dumps(wanted.conf)],
-            environment=environment,
+            environment=without_privileges(environment),
             log=log,
         )
         seen = Snapshot()

@@ -1,11 +1,11 @@
-"""``bongsu up``, ``down``, ``status`` and ``env``: the services of this machine."""
+"""``bongsu up``, ``down``, ``status`` and ``env``: the services of this machine, or the state of those elsewhere."""
 
 import time
 from typing import Any
 
 import typer
 
-from include.cli.output import FAILED, answer, clear_errors, say
+from include.cli.output import DONE, FAILED, answer, clear_errors, say
 
 LINGER_SECONDS = 900
 
@@ -49,17 +49,22 @@ def down() -> None:
         from include.embedded import client
 
         home = client.this_home()
+        if client.is_elsewhere(home):
+            answer("BONGSU_STORE_URL points elsewhere, so nothing was stopped here.")
+            return
         if client.board_of(home):
             say("Stopping: Airflow first, the databases last")
         answer("Stopped." if client.stop_all(home) else "Nothing was running.")
 
 
 def status() -> None:
-    """Show what runs. The exit code is 1 when nothing does."""
+    """Show what runs. The exit code is 1 when nothing does, or when something of an installation elsewhere does not."""
     with clear_errors():
         from include.embedded import client
 
         home = client.this_home()
+        if client.is_elsewhere(home):
+            raise typer.Exit(_status_elsewhere())
         board = client.board_of(home)
         if not board:
             answer(f"Nothing runs for {home.path}. Start with: bongsu up")
@@ -69,6 +74,18 @@ def status() -> None:
             answer(f"{service['title']:<28} {service['state']:<10} {detail:<16} {home.log(name)}")
         reason = "until `bongsu down`" if home.keep.exists() else "while a command uses them"
         answer(f"{'stopping' if board['stopping'] else 'They stay ' + reason}.")
+
+
+def _status_elsewhere() -> int:
+    """Ask each part of the installation that the settings name; the exit code."""
+    from include.cli.health import parts
+
+    well = True
+    for title, problem in parts():
+        answer(f"{title:<28} {problem or 'answers'}")
+        well = well and not problem
+    answer("They run elsewhere: BONGSU_STORE_URL names them; up and down do nothing here.")
+    return DONE if well else FAILED
 
 
 def env() -> None:

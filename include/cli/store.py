@@ -15,6 +15,12 @@ from include.settings import settings
 from include.store import connect, tenant_id
 
 NAME = "bongsu cli"
+# Where the logins are that the containers of a compose installation do not all have.
+WHERE = {
+    "platform_url": "docker compose exec bongsu bongsu …",
+    "owner_url": "docker compose run --rm airflow-init bongsu …",
+    "line_tables_url": "docker compose run --rm airflow-init bongsu …",
+}
 
 
 class Ambiguous(BongsuError):
@@ -31,9 +37,33 @@ def actor() -> str:
 
 @contextmanager
 def platform() -> Iterator[psycopg.Connection]:
-    """The store as the platform role, which sees every tenant."""
-    with connect(settings().platform_url, application_name=NAME, actor=actor()) as connection:
+    """The store as the platform role, which sees every tenant.
+
+    :raises BongsuError: this environment has no login of that role, as where tasks run.
+    """
+    with connect(needed("platform_url"), application_name=NAME, actor=actor()) as connection:
         yield connection
+
+
+@contextmanager
+def owner() -> Iterator[psycopg.Connection]:
+    """The store as the owner of its tables."""
+    with connect(needed("owner_url"), application_name=NAME) as connection:
+        yield connection
+
+
+def needed(setting: str) -> str:
+    """A URL that this command cannot do without.
+
+    :raises BongsuError: it is not set.
+    """
+    if url := getattr(settings(), setting):
+        return str(url)
+    name = f"BONGSU_{setting.upper()}"
+    raise BongsuError(
+        f"{name} is not set, and this command needs it. Where tasks run it is missing on purpose: "
+        f"give it to this one command, or with compose use: {WHERE[setting]}"
+    )
 
 
 @contextmanager

@@ -13,12 +13,11 @@ from pathlib import Path
 import httpx
 
 from include.embedded.processes import ROOT
+from include.embedded.seed import LINES
 from include.embedded.service import Service, Site
 from include.embedded.state import Level, private_folder, read_json, write_json
 
 USER = "admin"
-LINES = range(1, 12)
-POOL_SLOTS = 2
 WORKERS = 4
 
 
@@ -91,26 +90,13 @@ def services(site: Site, tasks: Mapping[str, str]) -> list[Service]:
     whole = {**tasks, **environment(site)}
     python = [sys.executable, "-m", "airflow"]
     done = site.home.path / "airflow" / "metadata-ready.json"
-    pools_file = site.home.path / "airflow" / "pools.json"
-    pools = {
-        f"sms_line_{line}": {
-            "slots": POOL_SLOTS,
-            "description": f"Tasks that hand over to SMS line {line}",
-            "include_deferred": False,
-        }
-        for line in LINES
-    }
-    fingerprint = hashlib.sha256(json.dumps([version("apache-airflow"), pools]).encode()).hexdigest()
-
-    def prepare_metadata() -> None:
-        _prepare(site)
-        write_json(pools_file, pools)
+    fingerprint = hashlib.sha256(json.dumps([version("apache-airflow"), LINES]).encode()).hexdigest()
 
     # Both commands take seconds to start, so they run once for a version of Airflow, not at every start.
     steps = (
         f'test "$(cat {_quoted(done)} 2>/dev/null)" = {fingerprint} && exit 0; '
         f"{_quoted(sys.executable)} -m airflow db migrate && "
-        f"{_quoted(sys.executable)} -m airflow pools import {_quoted(pools_file)} && "
+        f"{_quoted(sys.executable)} -m operators.make_pools && "
         f"printf %s {fingerprint} > {_quoted(done)}"
     )
     metadata = Service(
@@ -120,7 +106,7 @@ def services(site: Site, tasks: Mapping[str, str]) -> list[Service]:
         needs=("postgres",),
         command=["/bin/sh", "-c", steps],
         environment=whole,
-        prepare=prepare_metadata,
+        prepare=lambda: _prepare(site),
         once=True,
         ready_seconds=240,
     )

@@ -46,8 +46,6 @@ def base_environment(home: Path) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "LC_ALL": "C.UTF-8",
-        # Python reads the .pth files of .venv before it knows the locale: a path in Hangul must not stop it.
-        "PYTHONUTF8": "1",
         "TZ": "UTC",
         MARKER: str(home),
         # Without this, a process that renames itself overwrites the marker that the sweep looks for.

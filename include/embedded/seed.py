@@ -9,6 +9,7 @@ LINE_GROUPS = [
     ("test", "Test sends", "test", range(10, 11)),
     ("auth", "Authentication", "auth", range(11, 12)),
 ]
+LINES = [number for _, _, _, numbers in LINE_GROUPS for number in numbers]
 
 
 def seed(platform_url: str) -> None:

@@ -1,9 +1,10 @@
-"""Campaigns for the tests of the store: each of a tenant of its own, closed after the test."""
+"""What the tests of the store share: campaigns, each of a tenant of its own, and a store with nothing in it."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from tests.support import Campaign, Databases, make_campaign, numbers, write_csv
@@ -27,3 +28,14 @@ def make(databases: Databases, quiet_agents: None, acme_folder: Path) -> Iterato
     yield one
     for campaign in made:
         campaign.close()
+
+
+@pytest.fixture
+def empty_store(databases: Databases) -> Iterator[str]:
+    """The owner's URL of a database with nothing in it."""
+    with psycopg.connect(databases.admin_url, autocommit=True) as server:
+        server.execute("CREATE DATABASE migrated OWNER bongsu_owner")
+        try:
+            yield databases.owner_url.rsplit("/", 1)[0] + "/migrated"
+        finally:
+            server.execute("DROP DATABASE migrated WITH (FORCE)")

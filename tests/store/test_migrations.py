@@ -1,10 +1,8 @@
 """The schema goes up, down and up again, and makes its own partitions."""
 
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-import psycopg
 import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
@@ -29,17 +27,6 @@ UNION SELECT 'type ' || t.oid::regtype FROM pg_type t JOIN pg_namespace n ON n.o
 WHERE n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
 UNION SELECT 'schema ' || nspname FROM pg_namespace WHERE nspname NOT LIKE 'pg\\_%'
 """
-
-
-@pytest.fixture
-def empty_store(databases: Databases) -> Iterator[str]:
-    """The owner's URL of a database with nothing in it."""
-    with psycopg.connect(databases.admin_url, autocommit=True) as server:
-        server.execute("CREATE DATABASE migrated OWNER bongsu_owner")
-        try:
-            yield databases.owner_url.rsplit("/", 1)[0] + "/migrated"
-        finally:
-            server.execute("DROP DATABASE migrated WITH (FORCE)")
 
 
 def objects(url: str) -> set[str]:

@@ -20,8 +20,8 @@ from tests.support import Databases, make_campaign, make_tenant, numbers, write_
 
 pytestmark = pytest.mark.services
 
-SHARED = {"lines", "line_groups", "line_group_lines", "alembic_version"}
-"""Tables without a tenant: the carrier's lines and Alembic's own."""
+SHARED = {"lines", "line_groups", "line_group_lines", "key_checks", "alembic_version"}
+"""Tables without a tenant: the carrier's lines, the keys' check values and Alembic's own."""
 TABLES = """
 SELECT CASE n.nspname WHEN 'staging' THEN 'staging.' ELSE '' END || c.relname,
        c.relispartition, c.relrowsecurity, c.relforcerowsecurity,

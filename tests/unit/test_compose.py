@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
 from dataclasses import fields
@@ -13,8 +14,10 @@ from typing import Any
 import pytest
 import yaml
 
-from include.embedded.airflow import LINES
-from include.settings import ROOT, Settings
+from include.embedded.airflow import environment
+from include.embedded.service import Site
+from include.embedded.state import PORTS, Home, load_secrets
+from include.settings import ROOT, Settings, without_privileges
 
 VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)(?P<rule>:[?-][^}]*)?\}")
 COMPOSE_TEXT = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
@@ -105,9 +108,9 @@ def airflow_options() -> set[str]:
     assert package.origin is not None
     home = Path(package.origin).parent
     sections = yaml.safe_load((home / "config_templates" / "config.yml").read_text(encoding="utf-8"))
-    names = {f"AIRFLOW__{s}__{o}".upper() for s, body in sections.items() for o in body["options"]}
-    celery = (home / "providers" / "celery" / "get_provider_info.py").read_text(encoding="utf-8")
-    return names | {f"AIRFLOW__CELERY__{option}".upper() for option in re.findall(r'"(\w+)": \{', celery)}
+    celery = runpy.run_path(str(home / "providers" / "celery" / "get_provider_info.py"))["get_provider_info"]()
+    options = [*sections.items(), *celery["config"].items()]
+    return {f"AIRFLOW__{section}__{option}".upper() for section, body in options for option in body["options"]}
 
 
 def test_airflow_knows_its_settings() -> None:
@@ -123,9 +126,77 @@ def test_bongsu_knows_its_settings() -> None:
     assert ours - known == set()
 
 
-def test_only_the_migration_knows_the_owner() -> None:
-    holders = {service for service, name, _ in ENVIRONMENT if name == "BONGSU_OWNER_URL"}
-    assert holders == {"airflow-init"}
+@pytest.mark.parametrize(
+    ("secret", "holders"),
+    [
+        ("STORE_OWNER_PASSWORD", {"postgres", "airflow-init"}),
+        ("STORE_PLATFORM_PASSWORD", {"postgres", "airflow-init", "bongsu"}),
+        ("LINE_TABLES_PASSWORD", {"mariadb", "airflow-init"}),
+        ("AGENT_PASSWORD", {"mariadb"}),
+        ("AIRFLOW_ADMIN_PASSWORD", {"airflow-init", "bongsu"}),
+    ],
+)
+def test_where_tasks_run_nothing_mightier_than_a_task_is_known(secret: str, holders: set[str]) -> None:
+    assert {service for service, _, value in ENVIRONMENT if f"${{{secret}:" in value} == holders
+
+
+def test_a_process_that_runs_tasks_here_is_given_no_more() -> None:
+    environment = {name: value for service, name, value in ENVIRONMENT if service in ("airflow-init", "bongsu")}
+    given = without_privileges(environment)
+    assert {"BONGSU_STORE_URL", "BONGSU_LINE_URL", "BONGSU_KEYRING"} <= set(given)
+    mighty = {"BONGSU_OWNER_URL", "BONGSU_PLATFORM_URL", "BONGSU_LINE_TABLES_URL", "BONGSU_AIRFLOW_PASSWORD"}
+    assert mighty <= set(environment)
+    assert not mighty & set(given)
+
+
+def test_only_the_api_server_reads_the_login() -> None:
+    holders = {
+        name for name, service in SERVICES.items() if any(v.startswith("login:") for v in service.get("volumes", []))
+    }
+    assert holders == {"airflow-init", "api-server"}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_log_does_not_fill_the_disk(name: str) -> None:
+    logging = SERVICES[name]["logging"]
+    assert logging["driver"] == "json-file"
+    assert {"max-size", "max-file"} <= set(logging["options"])
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_health_check_costs_little_and_reads_alike_in_every_engine(name: str) -> None:
+    check = SERVICES[name]["healthcheck"]
+    if not check.get("disable"):
+        assert check["test"][0] == "CMD-SHELL"  # a list is split at its blanks by some
+        assert "airflow jobs" not in check["test"][1]
+        assert "--app airflow" not in check["test"][1]
+
+
+def test_a_first_start_that_was_cut_off_never_looks_healthy() -> None:
+    """What each server is asked as is what its script makes last."""
+    scripts = {name: (ROOT / "deploy" / name / "init.sh").read_text("utf-8") for name in ("postgres", "mariadb")}
+    grants = re.findall(r"^GRANT .*;$", scripts["postgres"], re.MULTILINE)
+    assert scripts["postgres"].rstrip().removesuffix("\nSQL").endswith(grants[-1])
+    assert "bongsu_platform" in grants[-1]
+    assert "--username bongsu_platform" in SERVICES["postgres"]["healthcheck"]["test"][1]
+    assert re.findall(r"^CREATE USER '(\w+)'", scripts["mariadb"], re.MULTILINE)[-1] == "agent"
+    assert "--user=agent" in SERVICES["mariadb"]["healthcheck"]["test"][1]
+
+
+def test_airflow_gives_up_a_dead_worker_as_it_does_on_one_machine(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    embedded = environment(Site(home, dict.fromkeys(PORTS, 1), load_secrets(home)))
+    for name in (
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT",
+        "AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL",
+    ):
+        assert {value for _, given, value in ENVIRONMENT if given == name} == {embedded[name]}
+
+
+def test_no_task_waits_in_the_queue_behind_others() -> None:
+    """A queued task that waits is taken for one that a dead worker had: all that are queued have a place."""
+    documented = documented_variables()
+    assert documented["PARALLELISM"] == documented["WORKER_CONCURRENCY"]
 
 
 def test_quiet_hours_are_kept() -> None:
@@ -139,9 +210,14 @@ def test_connections_are_json() -> None:
         assert {"conn_type", "host", "port", "login", "password", "schema"} == set(json.loads(value))
 
 
-def test_every_line_has_its_pool() -> None:
-    pools = json.loads((ROOT / "deploy" / "pools.json").read_text(encoding="utf-8"))
-    assert list(pools) == [f"sms_line_{line}" for line in LINES]
+def test_the_image_is_built_with_locked_tools_only() -> None:
+    text = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
+    installs = re.findall(r"(?:uv pip|bin/pip) install [^\n&]*", text)
+    assert len(installs) == 4
+    for install in installs:
+        builds = "build.txt" not in install and "bootstrap.txt" not in install
+        assert "--no-build-isolation" in install or not builds, install
+        assert "--require-hashes" in install or "--editable ." in install, install
 
 
 def test_new_env_fills_every_secret(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from include.embedded.agents import service as agents
 from include.embedded.catalog import catalog, product_environment, task_environment
 from include.embedded.processes import base_environment
 from include.embedded.service import Site
@@ -53,6 +52,5 @@ def test_quiet_hours_are_off_on_this_machine_unless_its_user_sets_them(
     assert product_environment(site)["BONGSU_QUIET_HOURS"] == "00:00-23:59"
 
 
-def test_python_starts_everywhere_without_asking_for_a_locale(site: Site) -> None:
-    assert {service.environment["PYTHONUTF8"] for service in catalog(site)} == {"1"}
-    assert agents(site).environment["PYTHONUTF8"] == "1"
+def test_every_service_reads_a_hangul_path(site: Site) -> None:
+    assert {service.environment["LC_ALL"] for service in catalog(site)} == {"C.UTF-8"}

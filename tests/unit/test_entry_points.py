@@ -9,11 +9,11 @@ import pytest
 
 from include.settings import ROOT
 
-SAYS = '#!/bin/sh\necho $(basename "$0") ${PYTHONUTF8:-none} >&2\n'
+SAYS = '#!/bin/sh\necho $(basename "$0") $LC_ALL >&2\n'
 
 
 def test_python_starts_in_a_hangul_folder_without_a_locale(tmp_path: Path) -> None:
-    """It reads .venv, where that path is written, before it asks for the locale."""
+    """It reads .venv, where that path is written, in the encoding of the locale, whatever PYTHONUTF8 says."""
     folder = tmp_path / "손님 폴더"
     for name in ("tools/setup.sh", ".venv/bin/python"):
         (folder / name).parent.mkdir(parents=True)
@@ -24,7 +24,7 @@ def test_python_starts_in_a_hangul_folder_without_a_locale(tmp_path: Path) -> No
     bare = {"PATH": os.environ["PATH"], "LC_ALL": "C"}
     for command in (["./bongsu", "status"], ["make", "demo"]):
         done = subprocess.run(command, cwd=folder, env=bare, capture_output=True, text=True, check=False)
-        assert done.stderr.splitlines() == ["setup.sh 1", "python 1"], done.stderr
+        assert done.stderr.splitlines() == ["setup.sh C.UTF-8", "python C.UTF-8"], done.stderr
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")

@@ -93,3 +93,45 @@ def test_a_refusal_of_airflow_is_no_outage() -> None:
 
     with pytest.raises(AirflowRefused):
         follow(stub_airflow(httpx.Response(403, text="not yours")))
+
+
+class StoreOfOneRun:
+    """A store that knows no run yet."""
+
+    def execute(self, *_: object) -> "StoreOfOneRun":
+        return self
+
+    def fetchone(self) -> tuple[int]:
+        return (0,)
+
+    def commit(self) -> None:
+        pass
+
+
+class Spawned(Exception):
+    """Stands for the process that would run the tasks."""
+
+
+def test_tasks_in_one_process_are_not_given_what_the_command_knows(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Nor does the run need a log folder that somebody else has made."""
+    log = tmp_path / "logs" / "in-process.log"
+    given: dict[str, str] = {}
+
+    def spawn(command: list[str], *, environment: dict[str, str], log: Path) -> None:
+        log.touch()
+        given.update(environment)
+        raise Spawned
+
+    @contextmanager
+    def store(_: str) -> Iterator[tuple[StoreOfOneRun, int]]:
+        yield StoreOfOneRun(), 1
+
+    monkeypatch.setattr(run_flow, "tenant_store", store)
+    monkeypatch.setattr("include.embedded.processes.spawn", spawn)
+    environment = {"BONGSU_STORE_URL": "a", "BONGSU_PLATFORM_URL": "b", "BONGSU_OWNER_URL": "c"}
+    environment |= {"BONGSU_LINE_TABLES_URL": "d", "BONGSU_AIRFLOW_USER": "e", "BONGSU_AIRFLOW_PASSWORD": "f"}
+    with pytest.raises(Spawned):
+        run_flow.run_here(WANTED, environment, log, None, float("inf"))
+    assert given == {"BONGSU_STORE_URL": "a"}

@@ -1,0 +1,2 @@
+-- Of a store in which nothing was sealed yet: it takes another ring.
+DELETE FROM key_checks
