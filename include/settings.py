@@ -47,7 +47,7 @@ class Settings:
     :param keyring: file with the encryption keys.
     :param manifests: folder of the compiled DAG manifests.
     :param customer_files: folder with a folder for each tenant's customer files, named by the tenant's slug.
-    :param quiet_hours: ``HH:MM-HH:MM`` in the tenant's time zone during which no advertising starts, or ``off``.
+    :param quiet_hours: ``HH:MM-HH:MM`` by the recipients' clock in which no advertising leaves, or ``off``.
     :param misfire_minutes: a scheduled run that starts later than this after its time sends nothing.
     :param receipt_hours: how long receipts are waited for before a message is marked expired.
     :param poll_seconds: pause between two looks at the line while waiting for receipts.

@@ -2,7 +2,10 @@
 
 import csv
 import itertools
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,6 +32,7 @@ from include.delivery.line_schema import log_tables, queue_table
 from include.delivery.receipts import Collected, collect
 from include.privacy.cipher import KeyRing
 from include.queries import query
+from include.settings import ROOT
 from include.store import connect
 
 AD = "(광고) [ACME] {{name|고객}}님, 20% 할인 무료수신거부 080-123-4567"
@@ -59,6 +63,12 @@ class Databases:
 
     def owner(self) -> psycopg.Connection:
         return connect(self.owner_url)
+
+    def bongsu(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        """The command line, in a process of its own."""
+        command = [sys.executable, "-m", "include.cli", *map(str, arguments)]
+        environment = {**os.environ, **self.environment}
+        return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
 
     def store(self, tenant: int) -> psycopg.Connection:
         """The store as the application, bound to a tenant."""

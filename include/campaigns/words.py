@@ -20,6 +20,12 @@ DAY_NAMES = {
     "sat": "Saturday",
     "sun": "Sunday",
 }
+TRIGGER = "**Trigger** (트리거)"
+"""The button as Airflow's own English and Korean name it."""
+REPORT = (
+    "**The report** is the log of `aggregate_results`, the last task of a run. A run that sent nothing is red, and its "
+    "note (메모) says why."
+)
 _PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")
 
 
@@ -32,19 +38,39 @@ def describe(spec: CampaignSpec, *, version: int, tenant_title: str, zone: str, 
     subject = f"Subject of a long message: {_plain(message.subject)}\n\n" if message.subject else ""
     size = spec.delivery.chunk_size
     chunks = f"{size:,} messages a chunk" if size else "In chunks that fit the audience"
-    tests = f"**A test send** goes to {_name(spec.audience.test_file)} only.\n\n" if spec.audience.test_file else ""
     return (
         f"### {_plain(spec.title)}\n\n"
         f"{_plain(tenant_title)} sends this {spec.purpose} message ({kind}) from {message.sender}:\n\n"
         f"{text}\n\n"
         f"{subject}"
+        f"{_what_to_press(spec)}\n\n"
+        f"**When** {when(spec.schedule, zone)}{_while_on(spec.schedule)}\n\n"
         f"**To** everybody in {_name(spec.audience.file)}, once a number. {consent(spec)}\n\n"
-        f"{tests}"
-        f"**When** {when(spec.schedule, zone)}\n\n"
+        f"{REPORT}\n\n"
         f"**How** {chunks}, over line {', '.join(map(str, lines))}; "
         f"receipts are waited for up to {spec.delivery.receipt_hours} hours.\n\n"
         f"Version {version} of `{spec.tenant}/{spec.slug}`. A change never changes a run under way."
     )
+
+
+def _what_to_press(spec: CampaignSpec) -> str:
+    """How a person tries it and sends it."""
+    also = "lets the schedule run, too" if _has_times(spec.schedule) else "switches it on; without it the run waits"
+    send = f"**To send it** press {TRIGGER} at the top. The ticked box there {also}."
+    if spec.audience.test_file is None:
+        return send
+    return (
+        "**To try it** open *Test send · 테스트 발송* in the list, press "
+        f"{TRIGGER}, choose `{spec.tenant}/{spec.slug}`: only {_name(spec.audience.test_file)} gets it.\n\n{send}"
+    )
+
+
+def _while_on(schedule: Schedule) -> str:
+    return " Only while its switch in the list is on." if _has_times(schedule) else ""
+
+
+def _has_times(schedule: Schedule) -> bool:
+    return bool(schedule.at or schedule.daily or schedule.weekly or schedule.cron)
 
 
 def consent(spec: CampaignSpec) -> str:

@@ -13,6 +13,7 @@ LINGER_SECONDS = 900
 def up() -> None:
     """Start the databases, the sandbox agents and Airflow, and leave them running."""
     with clear_errors():
+        from include.cli.example import apply_example
         from include.embedded import client
         from include.embedded.state import Level
 
@@ -23,9 +24,14 @@ def up() -> None:
                 return
             client.keep_up(home)
             values, board = services.environment, client.board_of(home)
+            example = apply_example()
         answer(f"Airflow   {values['BONGSU_AIRFLOW_URL']}{moved(board)}")
         answer(f"login     {values['BONGSU_AIRFLOW_USER']}")
         answer(f"password  {values['BONGSU_AIRFLOW_PASSWORD']}")
+        if example:
+            answer(
+                f"example   {example}: open it in the list of DAGs; its page (the book at the top) says what to press"
+            )
         answer("Stop with: bongsu down")
 
 

@@ -1,21 +1,16 @@
 """Tenants as the command line adds them."""
 
-import os
 import subprocess
-import sys
 
 import pytest
 
-from include.settings import ROOT
 from tests.support import Databases
 
 pytestmark = pytest.mark.services
 
 
 def add(databases: Databases, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "include.cli", "tenant", "add", *arguments]
-    environment = {**os.environ, **databases.environment}
-    return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    return databases.bongsu("tenant", "add", *arguments)
 
 
 @pytest.mark.parametrize("group", ["auth", "test", "nowhere"])
@@ -38,3 +33,22 @@ def test_a_tenant_is_added_with_a_group_or_with_all_bulk_lines(databases: Databa
             "SELECT slug, line_group FROM tenants WHERE slug LIKE '%-group' ORDER BY slug"
         ).fetchall()
     assert found == [("with-group", "bulk-2"), ("without-group", None)]
+
+
+def test_adding_a_tenant_that_is_there_with_other_values_says_what_differs(databases: Databases) -> None:
+    assert add(databases, "other-values", "--line-group", "bulk-1", "--title", "Other").returncode == 0
+    same = add(databases, "other-values", "--title", "Other")
+    assert (same.returncode, same.stdout) == (0, "Tenant other-values is there already; nothing was changed.\n")
+    differs = add(databases, "other-values", "--line-group", "bulk-2", "--title", "Others", "--parent", "acme")
+    assert differs.returncode == 1
+    assert differs.stderr == (
+        "Error: Tenant other-values is there already, and nothing was changed: its title is Other, not Others; "
+        "its parent is not set, not acme; its line group is bulk-1, not bulk-2\n"
+    )
+
+
+def test_the_list_shows_the_ids_that_operators_ask_for(databases: Databases) -> None:
+    listed = databases.bongsu("tenant", "list").stdout.splitlines()
+    with databases.platform() as platform:
+        ids = [number for (number,) in platform.execute("SELECT tenant_id FROM tenants").fetchall()]
+    assert sorted(int(line.split()[0]) for line in listed) == sorted(ids)

@@ -169,7 +169,7 @@ def test_commands_exist(page: Path) -> None:
         line = re.sub(r"docker compose exec (-\S+ )*\S+ ", "", code)  # the service's name is a command's, too
         for shown in re.findall(r"(?:^|[\s($])(?:\./bongsu|bongsu|python -m include\.cli) ([^#|)]+)", line):
             words = shown.split()
-            name = words[0]
+            name = "" if words[0].startswith("--") else words[0]
             if known.get(name) == set() and len(words) > 1 and f"{name} {words[1]}" in known:
                 name = f"{name} {words[1]}"
             options = set(re.findall(r"--[a-z][a-z-]*", shown))

@@ -167,6 +167,34 @@ def test_the_dags_page_says_what_is_sent_to_whom_when_and_from_where() -> None:
     assert "/data" not in said
 
 
+TRIGGER = "**Trigger** (트리거)"
+
+
+@pytest.mark.parametrize(
+    ("schedule", "test_file", "sentences"),
+    [
+        (
+            {"daily": "09:00"},
+            "/data/testers.csv",
+            [
+                f"open *Test send · 테스트 발송* in the list, press {TRIGGER}, choose `acme/spring`: only testers",
+                f"press {TRIGGER} at the top. The ticked box there lets the schedule run, too.",
+                "Every day at 09:00 (Asia/Seoul). Only while its switch in the list is on.",
+                "**The report** is the log of `aggregate_results`",
+            ],
+        ),
+        ({}, None, [f"press {TRIGGER} at the top. The ticked box there switches it on", "When a person starts it.\n"]),
+    ],
+)
+def test_the_page_says_what_to_press(schedule: dict[str, Any], test_file: str | None, sentences: list[str]) -> None:
+    one = row(schedule=schedule)
+    spec = json.loads(one["spec"])
+    spec["audience"]["test_file"] = test_file
+    said = make_entry(one | {"spec": json.dumps(spec)}).doc_md
+    assert [sentence for sentence in sentences if sentence not in said] == []
+    assert ("Test send" in said) == (test_file is not None)
+
+
 def page_of(title: str = "봄맞이 할인", tenant_title: str = "ACME", **audience: Any) -> str:
     """The page of a campaign whose words are the ones given."""
     one = row()

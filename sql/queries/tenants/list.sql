@@ -1,5 +1,6 @@
 -- All tenants, each below its parent, with its depth and its number of campaigns.
 SELECT
+    t.tenant_id,
     t.slug,
     t.title,
     t.kind,

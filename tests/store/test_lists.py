@@ -1,0 +1,74 @@
+"""What the command line lists of campaigns and runs, and that a run is only shown as one of its own campaign."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from include.campaigns.guard import Stop
+from include.campaigns.guarding import Asked, guard
+from include.delivery.chunks import plan_chunks
+from include.queries import query
+from tests.store.conftest import Make
+from tests.support import Campaign, Databases
+
+pytestmark = pytest.mark.services
+
+
+def refuse(campaign: Campaign) -> None:
+    """Pause the campaign and have a run of it refused."""
+    values = {"slug": campaign.spec.slug, "state": "paused", "tenant": campaign.tenant_id}
+    campaign.store.execute(query("campaigns/set_state"), values)
+    campaign.store.commit()
+    asked = Asked(run_after=datetime.now(UTC))
+    _, decision = guard(campaign.store, campaign.campaign_id, campaign.spec.dag_id, "manual__refused", asked)
+    assert isinstance(decision, Stop)
+
+
+def test_every_campaign_is_listed_with_its_schedule_and_its_last_run(databases: Databases, make: Make) -> None:
+    campaign = make(3)
+    refuse(campaign)
+    last = campaign.value("SELECT max(run_id) FROM runs WHERE campaign_id = %s", campaign.campaign_id)
+    done = databases.bongsu("campaign", "list")
+    line = next(line for line in done.stdout.splitlines() if f"/{campaign.spec.slug} " in line)
+    assert f" paused    version 1    run {last} refused " in line
+    assert line.endswith("봄맞이 · When a person starts it.")
+
+
+def test_the_last_runs_are_listed_with_the_first_words_of_a_refusal(databases: Databases, make: Make) -> None:
+    campaign = make(3)
+    campaign.import_()
+    campaign.freeze()
+    plan_chunks(campaign.store, campaign.run)
+    refuse(campaign)
+    refused, going = databases.bongsu("runs", campaign.spec.slug).stdout.splitlines()
+    assert going.startswith(f"run {campaign.run.run_id} ")
+    assert going.endswith(" started     3 people")
+    assert " refused     paused: The campaign is paused. Make it live first: bongsu state SLUG live." in refused
+    assert databases.bongsu("runs", campaign.spec.slug, "--last", "1").stdout.splitlines() == [refused]
+
+
+@pytest.mark.parametrize("command", ["report", "rejected"])
+def test_a_run_of_another_campaign_is_not_shown_as_ones_own(
+    databases: Databases, make: Make, tmp_path: Path, command: str
+) -> None:
+    mine, other = make(3), make(3)
+    file = tmp_path / "rows.csv"
+    to = ("--out", file) if command == "rejected" else ()
+    for number in (other.run.run_id, 999_999_999):
+        done = databases.bongsu(command, mine.spec.slug, "--run", str(number), *to)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == f"Error: {mine.spec.slug} has no run {number}. Leave --run out for its last one\n"
+    assert not file.exists()
+
+
+def test_a_report_of_a_run_under_way_counts_its_people_and_calls_no_books_open(
+    databases: Databases, make: Make
+) -> None:
+    campaign = make(3)
+    campaign.import_()
+    campaign.freeze()
+    plan_chunks(campaign.store, campaign.run)
+    shown = databases.bongsu("report", campaign.spec.slug).stdout.splitlines()
+    assert [line.split()[-1] for line in shown if line.startswith("recipients")] == ["3"]
+    assert shown[-1] == "under way: the books are not closed yet"
