@@ -1,6 +1,6 @@
 """``bongsu campaign`` and ``bongsu runs``: which campaigns there are, and how their last runs went."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -13,8 +13,6 @@ app = typer.Typer(help="Campaigns that were applied.", no_args_is_help=True)
 def list_campaigns() -> None:
     """List the campaigns of all tenants: state, version, schedule, last run."""
     with clear_errors():
-        from include.campaigns.spec import Schedule
-        from include.campaigns.words import when
         from include.cli.store import platform
         from include.embedded.client import ensure
         from include.embedded.state import Level
@@ -25,10 +23,22 @@ def list_campaigns() -> None:
         for tenant, slug, title, state, version, schedule, zone, run, run_state in rows:
             last = "no run yet" if run is None else f"run {run} {run_state}"
             name = f"{tenant}/{slug}"
-            said = when(Schedule.model_validate(schedule), zone)
-            answer(f"{name:<32} {state:<9} version {version:<4} {last:<20} {title} · {said}")
+            answer(f"{name:<32} {state:<9} version {version:<4} {last:<20} {title} · {_when(schedule, zone)}")
         if not rows:
             answer("No campaign yet. Apply one with: bongsu apply FILE")
+
+
+def _when(schedule: Any, zone: str) -> str:
+    """When it is sent; a version of which nothing can be read any more holds up none of the others."""
+    from pydantic import ValidationError
+
+    from include.campaigns.spec import Schedule
+    from include.campaigns.words import when
+
+    try:
+        return when(Schedule.model_validate(schedule), zone)
+    except ValidationError:
+        return "Its schedule cannot be read: apply its definition again."
 
 
 def runs(

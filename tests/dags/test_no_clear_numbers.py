@@ -8,6 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from psycopg import sql
+from psycopg.types.string import TextLoader
 
 from tests.airflow_runs import RunningAirflow
 from tests.dirty_run import DirtyRun
@@ -58,6 +59,8 @@ def columns(database: psycopg.Connection) -> list[tuple[str, str, str]]:
 def readable_in(database: psycopg.Connection, needles: Needles) -> list[str]:
     """Where a database holds a number readable, as ``table.column``."""
     found = set()
+    for kind in ("json", "jsonb"):  # as it is written, however deep
+        database.adapters.register_loader(kind, TextLoader)
     for schema, table, column in columns(database):
         statement = sql.SQL("SELECT {column} FROM {table} WHERE {column} IS NOT NULL").format(
             column=sql.Identifier(column), table=sql.Identifier(schema, table)
@@ -137,8 +140,8 @@ def test_the_search_finds_a_number_that_is_there(
         store.execute(
             "UPDATE recipients SET payload_enc = %s WHERE run_id = %s", [planted.encode(), dirty_run.run.run_id]
         )
-        month = f"recipients_y{dirty_run.run.row()['run_at']:%Ym%m}"
-        assert {"runs.refusal", f"{month}.payload_enc"} <= set(readable_in(store, needles))
+        found = [re.sub("_y[0-9]{4}m[0-9]{2}", "", name) for name in readable_in(store, needles)]
+        assert {"runs.refusal", "recipients.payload_enc"} <= set(found)
         store.rollback()
     with airflow.store("airflow") as metadata:
         metadata.execute("UPDATE xcom SET value = %s::jsonb", [json.dumps({"to": [planted]})])
