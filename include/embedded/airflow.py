@@ -102,7 +102,7 @@ def services(site: Site, tasks: Mapping[str, str]) -> list[Service]:
     metadata = Service(
         name="airflow-metadata",
         title="Airflow metadata and pools",
-        level=Level.lines,
+        level=Level.all,
         needs=("postgres",),
         command=["/bin/sh", "-c", steps],
         environment=whole,
