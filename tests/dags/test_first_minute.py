@@ -79,8 +79,8 @@ def test_what_the_examples_page_says_to_press_works(home: Home, api: Airflow) ->
     assert api.run_state(DAG, "by-hand") == "success"
     listed = [line.split(maxsplit=5) for line in bongsu(home, "runs", "welcome").splitlines()]
     assert [(number, state, words) for _, number, _, _, state, words in listed] == [
-        ("2", "finished", "10 people"),
-        ("1", "finished", "test · 2 people"),
+        ("2", "finished", "recipients 10"),
+        ("1", "finished", "test · recipients 2"),
     ]
 
 
