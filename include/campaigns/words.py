@@ -60,7 +60,7 @@ def _what_to_press(spec: CampaignSpec) -> str:
     if spec.audience.test_file is None:
         return send
     return (
-        "**To try it** open *Test send · 테스트 발송* in the list, press "
+        "**To try it** open **Test send · 테스트 발송** in the list, press "
         f"{TRIGGER}, choose `{spec.tenant}/{spec.slug}`: only {_name(spec.audience.test_file)} gets it.\n\n{send}"
     )
 

@@ -23,13 +23,13 @@ def list_campaigns() -> None:
         for tenant, slug, title, state, version, schedule, zone, run, run_state in rows:
             last = "no run yet" if run is None else f"run {run} {run_state}"
             name = f"{tenant}/{slug}"
-            answer(f"{name:<32} {state:<9} version {version:<4} {last:<20} {title} · {_when(schedule, zone)}")
+            answer(f"{name:<32} {state:<9} version {version:<4} {last:<20} {title} · {_in_words(schedule, zone)}")
         if not rows:
             answer("No campaign yet. Apply one with: bongsu apply FILE")
 
 
-def _when(schedule: Any, zone: str) -> str:
-    """When it is sent; a version of which nothing can be read any more holds up none of the others."""
+def _in_words(schedule: dict[str, Any], zone: str) -> str:
+    """A schedule as it was stored; one that this version would refuse keeps no other campaign from the list."""
     from pydantic import ValidationError
 
     from include.campaigns.spec import Schedule
@@ -38,7 +38,7 @@ def _when(schedule: Any, zone: str) -> str:
     try:
         return when(Schedule.model_validate(schedule), zone)
     except ValidationError:
-        return "Its schedule cannot be read: apply its definition again."
+        return "Its schedule cannot be used; correct and apply it."
 
 
 def runs(
@@ -48,7 +48,7 @@ def runs(
     ] = None,
     last: Annotated[int, typer.Option(min=1, help="How many.")] = 20,
 ) -> None:
-    """List a campaign's last runs: number, start, state, people, and why one was refused or cancelled."""
+    """List a campaign's last runs: number, start, state, recipients, and why one was refused or cancelled."""
     with clear_errors():
         from include.cli.store import owner_of, tenant_store
         from include.embedded.client import ensure
@@ -58,8 +58,8 @@ def runs(
         with ensure(Level.databases, say), tenant_store(owner_of(slug, tenant)) as (store, owner):
             values = {"slug": slug, "tenant": owner, "last": last}
             rows = store.execute(query("runs/last"), values).fetchall()
-        for number, started, state, test, people, refusal in rows:
-            count = "" if people is None else f"{people:,} people"
+        for number, started, state, test, recipients, refusal in rows:
+            count = "" if recipients is None else f"recipients {recipients:,}"
             why = " ".join((refusal or "").split())
             words = " · ".join(filter(None, ("test" if test else "", count, why)))
             answer(f"run {number:<7} {started}  {state:<11} {words}".rstrip())

@@ -67,7 +67,7 @@ def test_up_ends_with_an_example_in_the_list_that_sends_nothing(printed: str, ap
 
 def test_what_the_examples_page_says_to_press_works(home: Home, api: Airflow) -> None:
     page = str((api.dag(DAG) or {})["doc_md"])
-    pressed = re.search(r"\*(Test send · \S+ \S+)\* in the list, press \*\*Trigger\*\* .*, choose `(.+?)`", page)
+    pressed = re.search(r"\*\*(Test send · \S+ \S+)\*\* in the list, press \*\*Trigger\*\* .*, choose `(.+?)`", page)
     assert pressed is not None
     assert (api.dag("test_send") or {})["dag_display_name"] == pressed[1]
     api.start("test_send", "test-by-hand", {"campaign": pressed[2]})
@@ -79,8 +79,8 @@ def test_what_the_examples_page_says_to_press_works(home: Home, api: Airflow) ->
     assert api.run_state(DAG, "by-hand") == "success"
     listed = [line.split(maxsplit=5) for line in bongsu(home, "runs", "welcome").splitlines()]
     assert [(number, state, words) for _, number, _, _, state, words in listed] == [
-        ("2", "finished", "10 people"),
-        ("1", "finished", "test · 2 people"),
+        ("2", "finished", "recipients 10"),
+        ("1", "finished", "test · recipients 2"),
     ]
 
 

@@ -35,6 +35,18 @@ def test_every_campaign_is_listed_with_its_schedule_and_its_last_run(databases: 
     assert line.endswith("봄맞이 · When a person starts it.")
 
 
+def test_a_schedule_that_cannot_be_read_keeps_no_other_campaign_from_the_list(databases: Databases, make: Make) -> None:
+    broken, other = make(1), make(1)
+    schedule = "UPDATE campaign_versions SET spec = jsonb_set(spec, '{schedule}', %s) WHERE campaign_id = %s"
+    broken.tamper(schedule, '{"daily": "25:00"}', broken.campaign_id)
+    try:
+        listed = databases.bongsu("campaign", "list").stdout
+    finally:
+        broken.tamper(schedule, "{}", broken.campaign_id)
+    assert f"/{other.spec.slug} " in listed
+    assert "Its schedule cannot be used; correct and apply it." in listed
+
+
 def test_the_last_runs_are_listed_with_the_first_words_of_a_refusal(databases: Databases, make: Make) -> None:
     campaign = make(3)
     campaign.import_()
@@ -43,7 +55,7 @@ def test_the_last_runs_are_listed_with_the_first_words_of_a_refusal(databases: D
     refuse(campaign)
     refused, going = databases.bongsu("runs", campaign.spec.slug).stdout.splitlines()
     assert going.startswith(f"run {campaign.run.run_id} ")
-    assert going.endswith(" started     3 people")
+    assert going.endswith(" started     recipients 3")
     assert " refused     paused: The campaign is paused. Make it live first: bongsu state SLUG live." in refused
     assert databases.bongsu("runs", campaign.spec.slug, "--last", "1").stdout.splitlines() == [refused]
 

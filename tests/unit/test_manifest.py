@@ -177,7 +177,7 @@ TRIGGER = "**Trigger** (트리거)"
             {"daily": "09:00"},
             "/data/testers.csv",
             [
-                f"open *Test send · 테스트 발송* in the list, press {TRIGGER}, choose `acme/spring`: only testers",
+                f"open **Test send · 테스트 발송** in the list, press {TRIGGER}, choose `acme/spring`: only testers",
                 f"press {TRIGGER} at the top. The ticked box there lets the schedule run, too.",
                 "Every day at 09:00 (Asia/Seoul). Only while its switch in the list is on.",
                 "**The report** is the log of `aggregate_results`",
