@@ -23,12 +23,13 @@ from sandbox.carrier import CarrierBooks, carrier_books
 from sandbox.customers import Truth, generate, unrelated_numbers
 
 ROWS, CHUNK, SEED = 100_000, 10_000, 2026
+SLUG = "spring-sale"
 SUPPRESSED, UNRELATED = 300, 100
 
 SPEC = """\
 # Made by `make demo`. docs/ explains every field; `./bongsu lint` checks a file like this one.
 tenant: acme
-slug: spring-sale
+slug: {slug}
 title: 봄맞이 할인
 purpose: advertising
 audience:
@@ -62,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = _bongsu(environment, "suppress", folder / "suppression.csv", "--tenant", "acme")
         if code == 0:
             mode = ("--in-process",) if options.in_process else ()
-            code = _bongsu(environment, "run", folder / "spring-sale.yaml", "--report", report_path, *mode)
+            code = _bongsu(environment, "run", folder / f"{SLUG}.yaml", "--report", report_path, *mode)
         if not report_path.is_file():
             _say(f"The campaign ended with exit code {code} and without a report.")
             return code or 1
@@ -72,6 +73,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if code != 0:
         problems.append(f"bongsu ended with exit code {code}")
     print(f"\nThe demo took {time.monotonic() - started:.0f} s. The report: {report_path}")
+    if not options.in_process:
+        page = f"{environment['BONGSU_AIRFLOW_URL']}/dags/campaign__acme__{SLUG}"
+        print(f"In the browser: {page}  (make up starts Airflow again, and says the login)")
     for problem in problems:
         print(f"DISAGREES  {problem}")
     for line in summary(report, carrier):
@@ -85,7 +89,7 @@ def prepare(folder: Path, rows: int) -> Truth:
     truth = generate(folder / "customers.csv", rows, SEED, encoding="cp949", suppressed=min(SUPPRESSED, rows // 20))
     numbers = sorted([*truth.suppressed, *unrelated_numbers(UNRELATED, SEED)])
     (folder / "suppression.csv").write_text("\n".join(["휴대폰", *numbers, ""]), encoding="utf-8")
-    (folder / "spring-sale.yaml").write_text(SPEC.format(chunk=CHUNK), encoding="utf-8")
+    (folder / f"{SLUG}.yaml").write_text(SPEC.format(slug=SLUG, chunk=CHUNK), encoding="utf-8")
     _say(f"{folder / 'customers.csv'}: {rows:,} rows, CP949, as customers send them")
     return truth
 

@@ -5,13 +5,14 @@ from include.cli.output import message_of, say
 from include.errors import BongsuError
 from include.settings import ROOT
 
-EXAMPLE = ROOT / "campaigns" / "acme" / "example" / "welcome.yaml"
+TENANT, SLUG = "acme", "welcome"
+EXAMPLE = ROOT / "campaigns" / TENANT / "example" / f"{SLUG}.yaml"
 
 
 def apply_example() -> str | None:
-    """Apply the example when the store has never had a campaign, and wait until Airflow shows its DAG, which is paused.
+    """Apply the example when the store has never had it, and wait until Airflow shows its DAG, which is paused.
 
-    Its files are customer files like any others, so it is left alone where those of tenant acme lie elsewhere.
+    Its files are customer files like any others, so it is left alone where those of its tenant lie elsewhere.
 
     :returns: its name in Airflow's list, or ``None`` when it was not applied now.
     """
@@ -22,8 +23,8 @@ def apply_example() -> str | None:
     from include.queries import query
 
     with platform() as connection:
-        row = connection.execute(query("campaigns/any")).fetchone()
-    if row is not None or not EXAMPLE.resolve().is_relative_to(folder_of("acme")):
+        row = connection.execute(query("campaigns/known"), {"tenant": TENANT, "slug": SLUG}).fetchone()
+    if row is not None or not EXAMPLE.resolve().is_relative_to(folder_of(TENANT)):
         return None
     try:
         applied = apply_file(EXAMPLE)

@@ -119,5 +119,5 @@ def test_the_demos_definition_is_valid(acme_folder: Path) -> None:
     from include.campaigns.definition import load_definition
 
     path = acme_folder / "spring-sale.yaml"
-    path.write_text(SPEC.format(chunk=10_000), encoding="utf-8")
+    path.write_text(SPEC.format(slug="spring-sale", chunk=10_000), encoding="utf-8")
     load_definition(path)

@@ -1,2 +1,0 @@
--- A campaign of any tenant, live or archived, if there ever was one.
-SELECT campaign_id FROM campaigns LIMIT 1
