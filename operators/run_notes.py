@@ -4,6 +4,7 @@ A task has no way to its run's note. It leaves the sentence as an XCom, and this
 there when the run has failed.
 """
 
+import re
 from typing import Any
 
 from airflow.listeners import hookimpl
@@ -12,6 +13,7 @@ from operators.retries import REFUSAL
 
 LONGEST = 1000
 """Characters that Airflow's column takes."""
+_MARKS = re.compile(r"[\\`*_\[\]<>!#|~&]")
 
 
 class RunNotes:
@@ -29,4 +31,11 @@ class RunNotes:
         asked = XComModel.get_many(key=REFUSAL, dag_ids=dag_run.dag_id, run_id=dag_run.run_id, limit=1)
         left = session.scalars(asked).first()
         if left is not None:
-            dag_run.note = str(XComModel.deserialize_value(left))[:LONGEST]
+            dag_run.note = as_it_is(str(XComModel.deserialize_value(left)))[:LONGEST]
+
+
+def as_it_is(sentence: str) -> str:
+    """Markdown that shows a sentence of ours as it is. What it quotes, such as a file's header or somebody's reason,
+    can be no link and no picture, which every reader's browser would fetch.
+    """
+    return _MARKS.sub(r"\\\g<0>", " ".join(sentence.split()))

@@ -31,6 +31,7 @@ def restore_backup(
     *,
     only: Part | None = None,
     replace: bool,
+    actor: str = "",
     say: Callable[[str], None],
 ) -> Manifest:
     """Put the store and the line back as ``folder`` has them, and close what may have gone out since.
@@ -42,6 +43,7 @@ def restore_backup(
     :param line_url: the line as a login that may create tables.
     :param keyring: the key ring in use; the backup does not hold it.
     :param only: the one that was lost, when the other was not.
+    :param actor: who restores, for the audit log.
     :param replace: also over a store or a line that has rows; they are lost.
     :raises BackupError: the backup, the databases or who uses them do not allow it; nothing was changed.
     :raises KeyRingError: the ring in use is not the one of the backup.
@@ -56,7 +58,7 @@ def restore_backup(
     with closing(connect_line(line_url)) as line:
         with connect(owner_url, application_name="bongsu restore") as owner:
             _check_target(owner, line, manifest, only, replace)
-            settle = _settling(owner, manifest, ring)
+            settle = _settling(owner, manifest, ring, actor)
             # What the store will not know to be handed over: the one that is put back, or the one that has stayed.
             unsettled = open_chunks(owner) if only is Part.line else manifest.open_chunks
         try:
@@ -120,7 +122,7 @@ def _is_filled(owner: psycopg.Connection) -> bool:
     return has_schema and owner.execute(query("backup/is_filled")).fetchone() == (True,)
 
 
-def _settling(owner: psycopg.Connection, manifest: Manifest, ring: KeyRing) -> list[bytes]:
+def _settling(owner: psycopg.Connection, manifest: Manifest, ring: KeyRing, actor: str) -> list[bytes]:
     """What follows the dump, in its transaction: its rows are counted, and nothing goes on by itself."""
     reason = f"Restored from the backup of {manifest.made_at}; refusals recorded since are missing, import them first."
     ended = (
@@ -132,6 +134,7 @@ def _settling(owner: psycopg.Connection, manifest: Manifest, ring: KeyRing) -> l
         composed(query("backup/check_rows"), {"rows": json.dumps(manifest.store_rows)}),
         composed(query("backup/end_runs"), {"made_at": manifest.made_at, "reason": ended}),
         composed(query("backup/skip_run_numbers"), {"skipped": SKIPPED_RUNS}),
+        composed("SELECT set_config('app.actor', %s, true)", [actor]),
         composed(query("backup/hold_tenants"), {"reason": reason}),
         # Keys of rotations after the backup: the ring has them, so the store may know them.
         *(composed(query("keys/tell"), tell(number, ring)) for number in sorted(further)),

@@ -68,7 +68,7 @@ class GuardFacts:
     def night_reason(self) -> str | None:
         """Why the run may hand over in quiet hours, when a person has said so."""
         asked = self.override_quiet_hours and not self.test_send
-        return self.override_reason.strip() or None if asked else None
+        return self.override_reason.strip() if asked and says_something(self.override_reason) else None
 
     @property
     def overridden(self) -> list[str]:
@@ -259,9 +259,14 @@ def _in_quiet_hours(facts: GuardFacts) -> Stop | None:
             f"It is {_clock(facts.now)} for the recipients: no advertising goes out during {facts.quiet_hours}. "
             "Start it again after that.",
         )
-    if not facts.override_reason.strip():
+    if not says_something(facts.override_reason):
         return Stop("quiet_hours", "The quiet hours were overridden without a reason. Give one.")
     return None
+
+
+def says_something(reason: str) -> bool:
+    """Whether a reason has at least two letters or digits: a dot that fills the field is none."""
+    return sum(map(str.isalnum, reason)) > 1
 
 
 def _is_quiet(facts: GuardFacts) -> bool:

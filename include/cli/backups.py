@@ -38,7 +38,7 @@ def restore(
     """
     with clear_errors():
         from include.backup.restore import restore_backup
-        from include.cli.store import needed
+        from include.cli.store import actor, needed
         from include.embedded import client
         from include.embedded.prepare import prepare_lines, prepare_store
         from include.embedded.state import Level
@@ -50,7 +50,9 @@ def restore(
             if any(service.get("level", 0) > Level.databases for service in running.values()):
                 raise BongsuError("Airflow or the carrier's agents are running here. Stop them first: bongsu down")
             urls = needed("owner_url"), needed("line_tables_url")
-            restored = restore_backup(folder.absolute(), *urls, settings().keyring, only=only, replace=replace, say=say)
+            restored = restore_backup(
+                folder.absolute(), *urls, settings().keyring, only=only, replace=replace, actor=actor(), say=say
+            )
             prepare_store()
             prepare_lines()
         answer(f"Restored as of {restored.made_at}. Chunks that may have gone out since are not handed over again.")

@@ -48,7 +48,7 @@ def platform() -> Iterator[psycopg.Connection]:
 @contextmanager
 def owner() -> Iterator[psycopg.Connection]:
     """The store as the owner of its tables."""
-    with connect(needed("owner_url"), application_name=NAME) as connection:
+    with connect(needed("owner_url"), application_name=NAME, actor=actor()) as connection:
         yield connection
 
 

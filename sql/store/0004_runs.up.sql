@@ -221,7 +221,8 @@ COMMENT ON COLUMN chunks.stray IS 'Of those, rows that are no message''s result:
 COMMENT ON COLUMN chunks.twice IS 'Of the others, rows for a message that another row stands for already; must be 0.';
 CREATE INDEX chunks_run ON chunks (run_id, hop, chunk_no);
 CALL bongsu.protect('chunks');
-REVOKE DELETE ON chunks FROM bongsu_app;
+REVOKE UPDATE, DELETE ON chunks FROM bongsu_app;
+GRANT UPDATE (state, accepted, withdrawn, cancelled, line_rows, stray, twice, handed_over_at, final_at) ON chunks TO bongsu_app;
 CREATE POLICY own_lines ON chunks AS RESTRICTIVE FOR INSERT TO bongsu_app WITH CHECK (
     EXISTS (SELECT FROM runs r WHERE r.tenant_id = chunks.tenant_id AND r.run_id = chunks.run_id
             AND chunks.line_no = ANY (r.lines)));

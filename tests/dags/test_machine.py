@@ -63,6 +63,12 @@ def test_a_task_has_no_password_of_a_mighty_role(airflow: RunningAirflow, task: 
     assert logins == {"bongsu_app", "bongsu"}
 
 
+def test_other_users_of_the_machine_come_to_no_log_of_airflows(airflow: RunningAirflow, task: Task) -> None:
+    folder = Home(airflow.databases.home).path / "airflow"
+    assert list((folder / "logs").iterdir()) != []
+    assert folder.stat().st_mode & 0o077 == 0
+
+
 def test_the_other_processes_of_airflow_have_none_either(airflow: RunningAirflow) -> None:
     home = Home(airflow.databases.home)
     secrets = load_secrets(home)

@@ -73,6 +73,13 @@ def test_a_finished_run_emits_the_event_of_its_report(dirty_run: DirtyRun) -> No
     assert told["totals"]["accepted"] == dirty_run.truth.recipients
 
 
+def test_the_audit_log_says_which_person_let_a_run_go(dirty_run: DirtyRun) -> None:
+    found = dirty_run.airflow.value(
+        "SELECT actor || ', ' || role FROM audit_log WHERE action = 'run started' AND object = %s", dirty_run.run.dag_id
+    )
+    assert found == "admin, bongsu_app"
+
+
 def events_of(airflow: RunningAirflow, dag_id: str) -> list[dict[str, Any]]:
     """The asset events that runs of a DAG have made."""
     answer = airflow.api.call("GET", "/api/v2/assets/events", params={"source_dag_id": dag_id, "limit": 50})
@@ -80,15 +87,19 @@ def events_of(airflow: RunningAirflow, dag_id: str) -> list[dict[str, Any]]:
 
 
 def test_a_run_in_one_process_gives_the_same_report(airflow: RunningAirflow) -> None:
+    file = airflow.define("in-process", 350)
+    campaign = airflow.apply(file)
+    airflow.api.unpause(campaign.dag_id)
     known = airflow.dags()
     report = airflow.folder / "in-process.json"
-    done = airflow.bongsu("run", airflow.define("in-process", 350), "--in-process", "--report", report)
+    done = airflow.bongsu("run", file, "--in-process", "--report", report)
     assert done.returncode == 0, done.stdout + done.stderr
     content = json.loads(report.read_text(encoding="utf-8"))
     assert set(content) >= KEYS
     assert (content["accepted"], content["chunks"], content["books_closed"]) == (350, 4, True)
     assert airflow.handed(content["run_id"]).sent == {f"{content['run_id']}.0.{n}": 1 for n in range(1, 351)}
-    # it reads all DAG files, and must not take anything from the Airflow that runs beside it
+    # the scheduler beside it would start the same tasks, if it saw the run, and must miss nothing that it had
+    assert airflow.runs_of(campaign.dag_id) == []
     assert airflow.import_errors() == {}
     assert airflow.dags() >= known
 

@@ -173,6 +173,8 @@ def go_on(databases: Databases, campaign: Campaign, last_seqno: int) -> None:
     before = campaign.run.run_id
     held = campaign.value("SELECT bongsu.kill_switch(%s)", campaign.tenant_id)
     assert "refusals recorded since are missing" in held
+    stopped_by = "SELECT actor FROM audit_log WHERE action = 'kill switch thrown' AND tenant_id = %s"
+    assert campaign.value(stopped_by, campaign.tenant_id).startswith("command line, ")
     slug = campaign.value("SELECT slug FROM tenants WHERE tenant_id = %s", campaign.tenant_id)
     assert bongsu(databases, "lift", slug).returncode == 0
     run = campaign.begin()

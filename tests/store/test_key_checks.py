@@ -102,8 +102,8 @@ def test_an_old_copy_of_a_rotated_ring_is_refused(owner: psycopg.Connection, pat
     before = path.read_bytes()
     assert rotate(owner, path) == 2
     assert open_ring(owner, path).current == 2
-    log = owner.execute("SELECT action, detail FROM audit_log").fetchall()
-    assert log == [("key rotated", {"key": 2})]
+    log = owner.execute("SELECT action, detail, role FROM audit_log").fetchall()
+    assert log == [("key rotated", {"key": 2}, "bongsu_owner")]
     path.write_bytes(before)
     with pytest.raises(KeyRingError, match="it lacks key 2, so it is a copy from before a rotation"):
         open_ring(owner, path)

@@ -303,6 +303,9 @@ def test_a_run_and_its_chunks_name_lines_of_the_tenant_only(databases: Databases
             store.execute(insertion("chunks", chunk | {"line_no": 2}))
         store.rollback()
         store.execute(insertion("chunks", chunk | {"line_no": 1}))
+        for column in ("line_no", "first_no", "last_no", "run_id"):
+            with pytest.raises(InsufficientPrivilege), store.transaction():
+                store.execute(f"UPDATE chunks SET {column} = {column}".encode())
         store.rollback()
 
 

@@ -5,5 +5,5 @@ WITH held AS (
     ON CONFLICT DO NOTHING
     RETURNING tenant_id, reason
 )
-INSERT INTO audit_log (tenant_id, actor, action, object, detail)
-SELECT tenant_id, 'cli', 'kill switch thrown', 'tenant', jsonb_build_object('reason', reason) FROM held
+INSERT INTO audit_log (tenant_id, action, object, detail)
+SELECT tenant_id, 'kill switch thrown', 'tenant', jsonb_build_object('reason', reason) FROM held
