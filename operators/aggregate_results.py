@@ -26,7 +26,7 @@ class AggregateResultsOperator(StageOperator):
 
     Its outlets get an event with ``{"run_id": n, "test": bool, "totals": {…}}``. Returns the run's totals. Books that
     do not close fail the task, loudly and without a retry; so does a run that was cancelled or wrote to nobody, after
-    its books are closed: nobody is told that something was sent.
+    its books are closed: nobody is told that something was sent. Nor is anybody told while results are missing.
     """
 
     closes = True
@@ -45,8 +45,10 @@ class AggregateResultsOperator(StageOperator):
             except HandOverError:
                 runs.set_state(store, run.run_id, "failed")
                 raise
-            runs.set_state(store, run.run_id, "finished")
+            runs.set_state(store, run.run_id, "failed" if totals.waiting else "finished")
             finish(store, run, totals)
+            # a person may have cancelled it meanwhile
+            run = runs.load(store, run.run_id)
             for line in render_report(load_report(store, run.run_id)):
                 self.log.info("%s", line)
         _end_without_success(run, totals)
@@ -71,6 +73,11 @@ def _end_without_success(run: "Run", totals: "Totals") -> None:
         raise RunOver(
             f"Run {run.run_id} was cancelled: {run.refusal}. {totals.accepted:,} messages had left, "
             f"{totals.cancelled:,} were taken back; its books are closed."
+        )
+    if totals.waiting:
+        raise RunOver(
+            f"{totals.waiting:,} of the {totals.accepted:,} messages that run {run.run_id} has handed over have no result "
+            "yet. Clear collect_receipts, and what follows it: it collects them."
         )
     if totals.accepted == 0:
         raise RunOver(

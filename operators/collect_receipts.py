@@ -48,8 +48,7 @@ class CollectReceiptsOperator(StageOperator):
                 *(f"{number:,}" for number in (found.settled, found.outstanding, found.waiting)),
             )
             expired = 0
-            if closed or found.outstanding == 0:
-                # chunks whose every recipient has withdrawn hold nothing to settle and are closed here, too
+            if closed:
                 expired = expire(store, run)
             if expired:
                 self.log.warning("The receipt window closed at %s: %s messages are expired.", closes, f"{expired:,}")

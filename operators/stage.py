@@ -90,7 +90,8 @@ class StageOperator(BaseOperator):
                 yield store, run
             except Refused as refusal:
                 store.rollback()
-                runs.set_state(store, run.run_id, "refused", str(refusal))
+                if run.frozen_at is None:  # afterwards some of it may have left
+                    runs.set_state(store, run.run_id, "refused", str(refusal))
                 raise
 
     @contextmanager

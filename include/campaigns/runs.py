@@ -111,7 +111,7 @@ def begin(
     store.execute(query("runs/begin"), values)
     store.commit()
     reach(CrashPoint.after_begin)
-    run = find(store, campaign_id, dag_run_id)
+    run = find(store, campaign_id, dag_id, dag_run_id)
     if run is None:
         raise BongsuError(
             f"Campaign {campaign_id} is not in the store of this tenant, or it has no line: give its tenant a line "
@@ -120,9 +120,9 @@ def begin(
     return run
 
 
-def find(store: psycopg.Connection, campaign_id: int, dag_run_id: str) -> Run | None:
+def find(store: psycopg.Connection, campaign_id: int, dag_id: str, dag_run_id: str) -> Run | None:
     """The run of a DAG run, if it has begun before."""
-    values = {"campaign": campaign_id, "dag_run": dag_run_id}
+    values = {"campaign": campaign_id, "dag": dag_id, "dag_run": dag_run_id}
     with store.transaction(), store.cursor(row_factory=class_row(Run)) as cursor:
         return cursor.execute(query("runs/by_dag_run"), values).fetchone()
 

@@ -93,19 +93,27 @@ def dispatch_chunk(
         handed_over = line.marker(chunk)
         already = handed_over is not None
         if handed_over is None:
-            if runs.load(store, run.run_id).state in runs.CANCELLED:
-                return Dispatched(0, chunk.withdrawn, False, _take_back(store, run, chunk))
-            _wait_for_no_hold(store, chunk)
-            withdrawn = _claim(store, run, chunk)
-            reach(CrashPoint.after_claim)
-            rows = _queue_rows(store, run, ring, chunk, withdrawn)
-            handed_over = line.hand_over(chunk, rows, lambda: _wait_for_no_hold(store, chunk))
+            try:
+                _ask(store, chunk)
+                withdrawn = _claim(store, run, chunk)
+                reach(CrashPoint.after_claim)
+                rows = _queue_rows(store, run, ring, chunk, withdrawn)
+                handed_over = line.hand_over(chunk, rows, lambda: _ask(store, chunk))
+            except _Cancelled:
+                cancelled = _take_back(store, run, chunk)
+                return Dispatched(0, load_chunk(store, run, chunk_no, hop).withdrawn, False, cancelled)
     accepted, withdrawn = _accept(store, run, chunk, handed_over)
     return Dispatched(accepted, withdrawn, already)
 
 
-def _wait_for_no_hold(store: psycopg.Connection, chunk: Chunk) -> None:
-    """Refuse to go on while something holds the run back; a chunk of nobody goes at any time."""
+class _Cancelled(Exception):  # no error: the chunk has another end
+    """Somebody has cancelled the run, and nothing of the chunk has left."""
+
+
+def _ask(store: psycopg.Connection, chunk: Chunk) -> None:
+    """Refuse to go on once the run is cancelled, or while something holds it back; a chunk of nobody is not held."""
+    if runs.load(store, chunk.run_id).state in runs.CANCELLED:
+        raise _Cancelled
     hold = ask_for_hold(store, chunk.run_id) if chunk.size else None
     if hold is None:
         return

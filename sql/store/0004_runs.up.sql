@@ -28,7 +28,7 @@ CREATE TABLE runs (
     frozen_at      timestamptz,
     finished_at    timestamptz,
     UNIQUE (tenant_id, run_id),
-    UNIQUE (tenant_id, campaign_id, dag_run_id),
+    UNIQUE (tenant_id, campaign_id, dag_id, dag_run_id),
     FOREIGN KEY (tenant_id, campaign_id, version) REFERENCES campaign_versions
 );
 COMMENT ON COLUMN runs.version IS 'The version in force when the run began; an edit never changes a run under way.';

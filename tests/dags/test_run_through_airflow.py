@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from include.delivery.line_connection import connect_line
 from tests.airflow_runs import TASKS, RunningAirflow, until
 from tests.dirty_run import DirtyRun
 from tests.support import numbers, write_csv
@@ -232,7 +233,7 @@ def test_a_run_with_nobody_left_closes_its_books_and_is_no_success(airflow: Runn
 
 def test_a_chunk_that_fails_for_good_leaves_the_others_receipts_and_books_that_name_it(airflow: RunningAirflow) -> None:
     campaign = airflow.apply(airflow.define("dead-chunk", 300))
-    with airflow.line() as line:
+    with connect_line(airflow.databases.line_tables_url) as line:
         line.query("RENAME TABLE SMSQ_SEND_2 TO BONGSU_AWAY")
         try:
             run = airflow.start(campaign).wait("failed")

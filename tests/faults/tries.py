@@ -212,8 +212,9 @@ def _collect(place: Place, store: psycopg.Connection, chunk: int) -> Outcome:
         for _ in range(LOOKS):
             found = collect(store, line, run)
             closed = datetime.now(UTC) >= window_closes(store, run)
-            if closed or found.outstanding == 0:
+            if closed:
                 expire(store, run)
+            if closed or found.outstanding == 0:
                 return Outcome(ok=True)
             time.sleep(LOOK_SECONDS)
     finally:

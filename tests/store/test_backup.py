@@ -25,7 +25,8 @@ from include.campaigns import runs
 from include.crashpoints import CrashPoint
 from include.delivery.line_connection import connect_for_hand_over, connect_line
 from include.embedded.state import Home
-from include.errors import HandOverError
+from include.errors import HandOverError, RunOver
+from include.pipeline.cancel import cancel
 from include.privacy.cipher import KeyRing, KeyRingError
 from include.privacy.ring import open_ring, rotate
 from include.reporting.audit import audit
@@ -190,6 +191,9 @@ def go_on(databases: Databases, campaign: Campaign, last_seqno: int) -> None:
 
 def test_what_may_have_gone_out_since_the_backup_is_not_sent_again(servers: Databases, tmp_path: Path) -> None:
     imported, under_way = a_campaign(servers, tmp_path, 30), a_campaign(servers, tmp_path, 200, chunk_size=50)
+    unplanned = a_campaign(servers, tmp_path, 31)
+    unplanned.import_()
+    unplanned.freeze()
     imported.import_()
     under_way.import_()
     under_way.freeze()
@@ -205,7 +209,8 @@ def test_what_may_have_gone_out_since_the_backup_is_not_sent_again(servers: Data
     under_way.dispatch(fourth)
     imported.freeze()
     imported.send_frozen()
-    leave(imported, under_way)
+    unplanned.send_frozen()
+    leave(imported, unplanned, under_way)
     restore(servers, tmp_path / "backup")
     under_way = reopened(servers, under_way)
     waiting = under_way.line_rows("rsv1, status_code")
@@ -219,13 +224,19 @@ def test_what_may_have_gone_out_since_the_backup_is_not_sent_again(servers: Data
     assert under_way.dispatch(first).already
     assert line_rows(servers) == before
 
+    unplanned = reopened(servers, unplanned)
+    with pytest.raises(RunOver, match="Ended by the restore"):
+        runs.load_going(unplanned.store, unplanned.run.run_id)
+    done = cancel(unplanned.store, unplanned.line, unplanned.ring, unplanned.run.run_id, "sent before the loss")
+    assert (done.totals.recipients, done.totals.accepted, done.totals.cancelled) == (31, 0, 31)
+
     imported = reopened(servers, imported)
     assert imported.freeze().recipients == 0
     imported.send_frozen()
     assert without_markers(line_rows(servers)) == without_markers(before)
     totals = close(imported.store, imported.run)
     assert (totals.rows_read, totals.recipients, totals.accepted) == (0, 0, 0)
-    leave(imported, under_way)
+    leave(imported, unplanned, under_way)
 
 
 def test_a_line_that_was_lost_alone_sends_nothing_that_the_store_does_not_know(

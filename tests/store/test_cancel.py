@@ -1,14 +1,17 @@
 """A cancelled run: what has not left is taken back, what has is settled, and the books close."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from include.campaigns import runs
+from include.delivery import dispatch
 from include.delivery.chunks import plan_chunks
 from include.delivery.dispatch import Dispatched
 from include.errors import Refused
 from include.pipeline.cancel import Cancelled, cancel
+from include.queries import query
 from include.reporting.audit import audit
 from include.reporting.books import close
 from include.reporting.report import load_report, render_report
@@ -76,6 +79,26 @@ def test_a_claimed_chunk_that_never_left_is_taken_back(make: Make, monkeypatch: 
         with pytest.raises(ZeroDivisionError):
             campaign.dispatch(1)
     assert campaign.value("SELECT count(*) FROM messages WHERE run_id = %s", campaign.run.run_id) == 100
+    assert stop(campaign).totals.cancelled == 100
+
+
+def test_a_cancel_while_a_chunk_is_made_ready_takes_it_back_whatever_else_is_stopped(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign = frozen(make(100))
+    make_ready = dispatch._queue_rows
+
+    def halted_and_cancelled(*arguments: Any) -> Any:
+        with campaign.databases.platform() as platform:
+            platform.execute("INSERT INTO kill_switches VALUES (%s, 'x')", [campaign.tenant_id])
+        with campaign.databases.store(campaign.tenant_id) as other:
+            other.execute(query("runs/cancel"), {"run": campaign.run.run_id, "reason": "a wrong price"})
+        return make_ready(*arguments)
+
+    monkeypatch.setattr("include.delivery.dispatch._queue_rows", halted_and_cancelled)
+    assert campaign.dispatch(1) == Dispatched(0, 0, already=False, cancelled=100)
+    assert campaign.line_rows() == []
+    monkeypatch.undo()
     assert stop(campaign).totals.cancelled == 100
 
 

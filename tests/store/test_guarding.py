@@ -114,6 +114,15 @@ def test_what_a_person_overrode_is_kept_with_the_decision(make: Make, monkeypatc
     assert refused.run_id != run.run_id
 
 
+def test_a_test_send_with_the_run_id_of_another_run_is_a_run_of_its_own(make: Make) -> None:
+    campaign = make(1)
+    asked = Asked(run_after=datetime.now(UTC), test_send=True)
+    test, decision = guard(campaign.store, campaign.campaign_id, "test_send", campaign.run.dag_run_id, asked)
+    assert isinstance(decision, Stop)
+    assert decision.reason == "no_test_file"
+    assert (test.test_send, test.run_id != campaign.run.run_id) == (True, True)
+
+
 def test_a_run_that_went_goes_on_however_late_it_is_asked_again(make: Make) -> None:
     campaign = make(1)
     asked = {"run_after": datetime.now(UTC) - timedelta(days=2), "run_type": "scheduled"}

@@ -9,4 +9,4 @@ CROSS JOIN LATERAL bongsu.lines_of(
     CASE WHEN %(test_send)s THEN 'test' WHEN v.spec ->> 'purpose' = 'authentication' THEN 'auth' ELSE 'bulk' END
 ) AS l (numbers)
 WHERE c.campaign_id = %(campaign)s AND l.numbers <> '{}'
-ON CONFLICT (tenant_id, campaign_id, dag_run_id) DO NOTHING
+ON CONFLICT (tenant_id, campaign_id, dag_id, dag_run_id) DO NOTHING

@@ -1,0 +1,35 @@
+"""How a run ends: what its last stages write on it, and what they tell."""
+
+from contextlib import nullcontext
+from types import SimpleNamespace
+
+import pytest
+
+from include.errors import Refused, RunOver
+from include.reporting.books import close
+from operators.aggregate_results import AggregateResultsOperator, _end_without_success
+from tests.store.conftest import Make
+
+pytestmark = pytest.mark.services
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_run_of_which_something_may_have_left_is_never_called_refused(make: Make, frozen: bool) -> None:
+    campaign = make(5)
+    if frozen:
+        campaign.send()
+    stage = AggregateResultsOperator(task_id="x", tenant_id=campaign.tenant_id, run_id=campaign.run.run_id)
+    stage.__dict__["store_hook"] = SimpleNamespace(get_conn=lambda tenant: nullcontext(campaign.store))
+    with pytest.raises(Refused), stage.opened_run():
+        raise Refused("a rule that is new")
+    assert (campaign.again().state == "refused") is not frozen
+
+
+def test_a_run_with_results_missing_is_no_success(make: Make) -> None:
+    campaign = make(5)
+    campaign.send()
+    campaign.collect()
+    totals = close(campaign.store, campaign.run)
+    assert totals.waiting == 5
+    with pytest.raises(RunOver, match=r"5 of the 5 messages .* have no result yet\. Clear collect_receipts"):
+        _end_without_success(campaign.again(), totals)
