@@ -76,8 +76,8 @@ def _end_without_success(run: "Run", totals: "Totals") -> None:
         )
     if totals.waiting:
         raise RunOver(
-            f"{totals.waiting:,} of the {totals.accepted:,} messages that run {run.run_id} has handed over have no result "
-            "yet. Clear collect_receipts, and what follows it: it collects them."
+            f"{totals.waiting:,} of the {totals.accepted:,} messages that have left have no result yet. Clear "
+            "collect_receipts, and what follows it: it collects them."
         )
     if totals.accepted == 0:
         raise RunOver(

@@ -111,7 +111,7 @@ def killed_stages(airflow: RunningAirflow) -> Started:
                     with held("recipients"):
                         with held("exclusions"):
                             run = airflow.start(campaign)
-                            kill("forget_targets")
+                            kill("open_staging")
                         kill("INTO recipients")
                     kill("INTO chunks")
                 until("the wait for receipts", lambda: run.states("collect_receipts") == ["deferred"])
