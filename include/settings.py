@@ -40,7 +40,7 @@ class Settings:
     :param home: state directory of this installation.
     :param store_url: campaign store as the application role, which row-level security binds.
     :param platform_url: campaign store as the platform role, which sees every tenant.
-    :param owner_url: campaign store as the owner of its tables; used by migrations only.
+    :param owner_url: campaign store as the owner of its tables; used by migrations, backup, restore and ``keys``.
     :param line_url: the SMS line's MariaDB or MySQL, as an account that may SELECT and INSERT.
     :param line_tables_url: the same as the owner of its tables; used by the step that makes them, by backup and by
         restore.

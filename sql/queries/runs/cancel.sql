@@ -1,4 +1,4 @@
--- A person cancels a run: no chunk of it leaves from now on. Answers the run's state when it cannot be cancelled.
+-- A person cancels a run: a chunk that asks whether it may leave does not leave any more.
 WITH cancelled AS (
     UPDATE runs
     SET state = 'cancelling', refusal = %(reason)s
