@@ -26,12 +26,23 @@ class RunNotes:
         from sqlalchemy.orm import object_session
 
         session = object_session(dag_run)
-        if session is None or dag_run.note:
+        if session is None or (dag_run.note and not _is_ours(dag_run)):
             return
         asked = XComModel.get_many(key=REFUSAL, dag_ids=dag_run.dag_id, run_id=dag_run.run_id, limit=1)
         left = session.scalars(asked).first()
         if left is not None:
             dag_run.note = as_it_is(str(XComModel.deserialize_value(left)))[:LONGEST]
+
+    @hookimpl
+    def on_dag_run_success(self, dag_run: Any, msg: str) -> None:
+        """A run that was cleared and went after all no longer says why it had not."""
+        if _is_ours(dag_run):
+            dag_run.dag_run_note = None
+
+
+def _is_ours(dag_run: Any) -> bool:
+    """Whether nobody who signed in wrote the note."""
+    return dag_run.dag_run_note is not None and dag_run.dag_run_note.user_id is None
 
 
 def as_it_is(sentence: str) -> str:

@@ -108,7 +108,9 @@ def _row(stage: str, tasks: Sequence[Task], seen: Snapshot) -> Row:
         detail = f"{seen.final} of {seen.chunks} chunks settled"
     if len(tasks) > 1 and states["failed"]:
         detail = f"{states['failed']} failed · {detail}"
-    return Row(stage, WORDS.get(state, state), detail, seconds)
+    # a chunk waits only for what holds its run back, such as the night
+    word = "on hold" if (stage, state) == ("dispatch", "deferred") else WORDS.get(state, state)
+    return Row(stage, word, detail, seconds)
 
 
 def _counts(counts: Mapping[str, object]) -> str:

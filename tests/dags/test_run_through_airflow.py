@@ -213,6 +213,12 @@ def test_who_waits_for_a_refused_run_is_not_told_that_it_succeeded(airflow: Runn
     run = airflow.start(campaign).wait("failed")
     assert "The campaign is paused" in (run.row()["refusal"] or "")
     assert events_of(airflow, campaign.dag_id) == []
+    until("the run's note", lambda: "The campaign is paused" in (run.note() or ""))
+    assert airflow.bongsu("state", "halted", "live").returncode == 0
+    run.clear(*TASKS)
+    run.wait()
+    assert len(run.handed().sent) == 100
+    assert run.note() is None, "a run that went says no more that it did not"
 
 
 def test_a_run_with_nobody_left_closes_its_books_and_is_no_success(airflow: RunningAirflow) -> None:
