@@ -11,7 +11,7 @@ import psycopg
 from include.audience.staged import staged_query
 from include.campaigns.runs import Run
 from include.crashpoints import CrashPoint, reach
-from include.errors import HandOverError, Refused
+from include.errors import HandOverError, RunOver
 from include.queries import query
 
 
@@ -29,7 +29,7 @@ class FreezeCounts:
 def freeze(store: psycopg.Connection, run: Run) -> FreezeCounts:
     """Write ``recipients`` and ``exclusions`` of ``run`` once; a repeated call counts what is there.
 
-    :raises Refused: the run was cancelled.
+    :raises RunOver: the run was cancelled.
     :raises HandOverError: the staged rows are not the ones that were read; the import has to be repeated.
     """
     spec = run.spec
@@ -47,7 +47,7 @@ def freeze(store: psycopg.Connection, run: Run) -> FreezeCounts:
         assert state is not None
         already, read, staged, cancelled = state
         if cancelled and not already:
-            raise Refused(f"Run {number} was cancelled.")
+            raise RunOver(f"Run {number} was cancelled.")
         if not already:
             if not staged:
                 raise HandOverError(f"Nothing is staged for run {number}. Clear import_targets.")

@@ -9,7 +9,7 @@ from include.campaigns import runs
 from include.delivery import dispatch
 from include.delivery.chunks import plan_chunks
 from include.delivery.dispatch import Dispatched
-from include.errors import Refused
+from include.errors import Refused, RunOver
 from include.pipeline.cancel import Cancelled, cancel
 from include.queries import query
 from include.reporting.audit import audit
@@ -110,7 +110,7 @@ def test_a_run_that_is_not_frozen_closes_with_zeros_and_freezes_no_more(make: Ma
     done = stop(campaign)
     assert (done.totals.rows_read, done.totals.rejected, done.totals.recipients) == (0, 0, 0)
     assert campaign.again().state == "cancelled"
-    with pytest.raises(Refused, match="cancelled"):
+    with pytest.raises(RunOver, match="cancelled"):
         campaign.freeze()
 
 
