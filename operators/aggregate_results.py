@@ -79,6 +79,11 @@ def _end_without_success(run: "Run", totals: "Totals") -> None:
             f"{totals.waiting:,} of the {totals.accepted:,} messages that have left have no result yet. Clear "
             "collect_receipts, and what follows it: it collects them."
         )
+    if totals.unknown:
+        raise RunOver(
+            f"Of {totals.unknown:,} messages nobody can tell whether they have gone out, since store or line was "
+            f"restored from a backup; {totals.accepted:,} were handed over. The books of run {run.run_id} are closed."
+        )
     if totals.accepted == 0:
         raise RunOver(
             f"Nothing was sent: nobody was left to write to. Of {totals.rows_read:,} rows {totals.rejected:,} were "

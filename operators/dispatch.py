@@ -22,7 +22,7 @@ class DispatchChunkOperator(StageOperator):
     :param lines: the lines that the chunks go round, for the pool of each mapped task (:mod:`operators.line_pools`).
 
     While something holds the run back (the night, the kill switch, a paused campaign) it waits without a worker, and
-    then asks again. Returns ``{"accepted": n, "withdrawn": n, "cancelled": n}``.
+    then asks again. Returns ``{"accepted": n, "withdrawn": n, "cancelled": n, "unknown": n}``.
     """
 
     template_fields = ("tenant_id", "run_id", "chunk_no")
@@ -54,7 +54,12 @@ class DispatchChunkOperator(StageOperator):
                     hold = held.hold
                 else:
                     stage.worked = not done.already
-                    stage.counts = {"accepted": done.accepted, "withdrawn": done.withdrawn, "cancelled": done.cancelled}
+                    stage.counts = {
+                        "accepted": done.accepted,
+                        "withdrawn": done.withdrawn,
+                        "cancelled": done.cancelled,
+                        "unknown": done.unknown,
+                    }
         if hold is not None:
             self._wait(hold)
         self.log.info(
@@ -65,6 +70,12 @@ class DispatchChunkOperator(StageOperator):
             f"{done.withdrawn:,}",
             f"{done.cancelled:,}",
         )
+        if done.unknown:
+            self.log.warning(
+                "Of %s messages nobody can tell whether they have gone out, since store or line was restored from a "
+                "backup. They are never written to again by this run.",
+                f"{done.unknown:,}",
+            )
         return stage.counts
 
     def _wait(self, hold: "Hold") -> NoReturn:

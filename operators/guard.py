@@ -45,7 +45,7 @@ class GuardOperator(BaseOperator):
             return self._decide(context)
 
     def _decide(self, context: Context) -> dict[str, int]:
-        from include.campaigns.guard import Stop
+        from include.campaigns.guard import Refusal
         from include.campaigns.guarding import Asked, guard
 
         dag_run, params = context["dag_run"], context["params"]
@@ -61,7 +61,7 @@ class GuardOperator(BaseOperator):
         actor = dag_run.triggering_user_name or f"schedule of {dag_run.dag_id}"
         with CampaignStoreHook(self.store_conn_id).get_conn(int(self.tenant_id), actor=actor) as store:
             run, decision = guard(store, int(self.campaign_id), dag_run.dag_id, dag_run.run_id, asked)
-        if isinstance(decision, Stop):
+        if isinstance(decision, Refusal):
             raise RunOver(f"Nothing is sent. {decision.sentence}")
         self.log.info("%s Run %s, version %s, lines %s.", decision.note, run.run_id, run.version, run.lines)
         return {"run_id": run.run_id, "tenant_id": run.tenant_id}

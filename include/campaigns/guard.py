@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from include.campaigns.times import aware
 
 OFF = "off"
+CANCELLED = "cancelled"
 BULK_SENDING = "advertising"
 RECIPIENTS_ZONE = "Asia/Seoul"
 """The recipient sleeps by their own clock, wherever the tenant is: all numbers that are accepted are Korean (+82)."""
@@ -85,14 +86,14 @@ class Go:
 
 
 @dataclass(frozen=True)
-class Stop:
+class Refusal:
     """The run may not go: ``reason`` is a short name for reports, ``sentence`` is for a person."""
 
     reason: str
     sentence: str
 
 
-def decide(facts: GuardFacts) -> Go | Stop:
+def decide(facts: GuardFacts) -> Go | Refusal:
     """Whether the run of these facts may go. The strongest reason against it is the one given."""
     return (
         _stopped_by_people(facts)
@@ -126,7 +127,7 @@ def end_of_quiet_hours(moment: datetime, hours: str) -> datetime:
 
 @dataclass(frozen=True, kw_only=True)
 class HoldFacts:
-    """What can hold the next chunk of a run that went back, as it is at this moment.
+    """What can hold the next chunk of a run that went back, or keep it for good, as it is at this moment.
 
     :param is_cancelled: a person has cancelled the run.
     :param night_reason: why a person lets the run hand over in quiet hours, or ``None``.
@@ -150,7 +151,7 @@ class HoldFacts:
 class Hold:
     """Nothing goes out just now.
 
-    :param reason: a short name.
+    :param reason: a short name; :data:`CANCELLED` when there is nothing to wait for.
     :param sentence: for a person.
     :param until: when it ends by itself; ``None``: when somebody ends it.
     :param for_good: it never ends: what has not left will not leave.
@@ -163,9 +164,9 @@ class Hold:
 
 
 def decide_hold(facts: HoldFacts) -> Hold | None:
-    """What holds the next chunk back, if anything does. A cancelled run is not held: its chunks are to say so."""
+    """What holds the next chunk back, if anything does; that the run was cancelled goes before all else."""
     if facts.is_cancelled:
-        return None
+        return Hold(CANCELLED, "The run was cancelled.", for_good=True)
     if facts.kill_switch is not None:
         return Hold("kill_switch", f"All sending of the tenant is stopped: {facts.kill_switch}.")
     if facts.state != "live":
@@ -186,35 +187,35 @@ def _bounds(hours: str) -> tuple[time, time]:
     return start, end
 
 
-def _stopped_by_people(facts: GuardFacts) -> Stop | None:
+def _stopped_by_people(facts: GuardFacts) -> Refusal | None:
     if facts.kill_switch is not None:
-        return Stop("kill_switch", f"All sending of the tenant is stopped: {facts.kill_switch}.")
+        return Refusal("kill_switch", f"All sending of the tenant is stopped: {facts.kill_switch}.")
     if facts.state == "archived":
-        return Stop("archived", "The campaign is archived.")
+        return Refusal("archived", "The campaign is archived.")
     if facts.state != "live":
-        return Stop(facts.state, f"The campaign is {facts.state}. Make it live first: bongsu state SLUG live.")
+        return Refusal(facts.state, f"The campaign is {facts.state}. Make it live first: bongsu state SLUG live.")
     return None
 
 
-def _stopped_by_its_time(facts: GuardFacts) -> Stop | None:
+def _stopped_by_its_time(facts: GuardFacts) -> Refusal | None:
     if facts.run_type == "manual":
         return None
     due = _shown(facts.run_after, facts)
     if facts.run_type == "backfill":
         if facts.allow_backfill:
             return None
-        return Stop(
+        return Refusal(
             "backfill",
             f"A backfill would send what was due {due} now. If that is meant, start it with allow_backfill.",
         )
     if facts.run_after < facts.activated_at:
-        return Stop(
+        return Refusal(
             "before_activation",
             f"The run was due {due}; this version came into force only {_shown(facts.activated_at, facts)}.",
         )
     late = facts.now - facts.run_after
     if late > timedelta(minutes=facts.misfire_minutes):
-        return Stop(
+        return Refusal(
             "misfire",
             f"The run was due {due} and is {_minutes(late)} late, at most {facts.misfire_minutes} are allowed. "
             "Start it by hand if it should still go out.",
@@ -222,45 +223,45 @@ def _stopped_by_its_time(facts: GuardFacts) -> Stop | None:
     return None
 
 
-def _outside_its_window(facts: GuardFacts) -> Stop | None:
+def _outside_its_window(facts: GuardFacts) -> Refusal | None:
     first, last = aware(facts.valid_from, facts.timezone), aware(facts.valid_until, facts.timezone)
     if first is not None and facts.now < first:
-        return Stop("not_yet_valid", f"The campaign is valid only from {_shown(first, facts)}.")
+        return Refusal("not_yet_valid", f"The campaign is valid only from {_shown(first, facts)}.")
     if last is not None and facts.now > last:
-        return Stop("no_longer_valid", f"The campaign was valid only until {_shown(last, facts)}.")
+        return Refusal("no_longer_valid", f"The campaign was valid only until {_shown(last, facts)}.")
     return None
 
 
-def _without_test_people(facts: GuardFacts) -> Stop | None:
+def _without_test_people(facts: GuardFacts) -> Refusal | None:
     if facts.test_send and not facts.has_test_file:
-        return Stop(
+        return Refusal(
             "no_test_file",
             "A test send never goes to the customers. Name a file of your own people in audience.test_file.",
         )
     return None
 
 
-def _beside_another_run(facts: GuardFacts) -> Stop | None:
+def _beside_another_run(facts: GuardFacts) -> Refusal | None:
     if facts.under_way is None or facts.allow_overlap:
         return None
-    return Stop(
+    return Refusal(
         "another_run",
         f"Run {facts.under_way} of this campaign is under way, and its people would be written to twice. Wait for it, "
         f"cancel it with: bongsu cancel {facts.under_way}, or start this one with allow_overlap if both are meant.",
     )
 
 
-def _in_quiet_hours(facts: GuardFacts) -> Stop | None:
+def _in_quiet_hours(facts: GuardFacts) -> Refusal | None:
     if not _is_quiet(facts):
         return None
     if not facts.override_quiet_hours:
-        return Stop(
+        return Refusal(
             "quiet_hours",
             f"It is {_clock(facts.now)} for the recipients: no advertising goes out during {facts.quiet_hours}. "
             "Start it again after that.",
         )
     if not says_something(facts.override_reason):
-        return Stop("quiet_hours", "The quiet hours were overridden without a reason. Give one.")
+        return Refusal("quiet_hours", "The quiet hours were overridden without a reason. Give one.")
     return None
 
 

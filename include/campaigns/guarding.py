@@ -12,7 +12,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from include.campaigns import runs
-from include.campaigns.guard import Go, GuardFacts, Hold, HoldFacts, Stop, decide, decide_hold
+from include.campaigns.guard import CANCELLED, Go, GuardFacts, Hold, HoldFacts, Refusal, decide, decide_hold
 from include.campaigns.runs import Run
 from include.campaigns.spec import CampaignSpec
 from include.campaigns.times import aware
@@ -43,7 +43,7 @@ class Asked:
 
 def guard(
     store: psycopg.Connection, campaign_id: int, dag_id: str, dag_run_id: str, asked: Asked
-) -> tuple[Run, Go | Stop]:
+) -> tuple[Run, Go | Refusal]:
     """Begin the run of this DAG run, and decide whether it may go. Safe to repeat and to kill at any moment.
 
     A run that went before goes on, whatever the time: each of its chunks is asked about again before it leaves.
@@ -109,21 +109,21 @@ def _guard_facts(store: psycopg.Connection, run: Run, asked: Asked) -> tuple[str
     )
 
 
-def _decision(run: Run, state: str, facts: GuardFacts) -> Go | Stop:
+def _decision(run: Run, state: str, facts: GuardFacts) -> Go | Refusal:
     if state in DECIDABLE:
         return decide(facts)
     if state in runs.CANCELLED:
-        return Stop("cancelled", f"Run {run.run_id} was cancelled. Start a new run if it should go out after all.")
+        return Refusal(CANCELLED, f"Run {run.run_id} was cancelled. Start a new run if it should go out after all.")
     return Go("The run went before; it goes on.")
 
 
-def _decided(run: Run, facts: GuardFacts, decision: Go | Stop) -> dict[str, object]:
+def _decided(run: Run, facts: GuardFacts, decision: Go | Refusal) -> dict[str, object]:
     """The values of the decision's one statement."""
     detail: dict[str, object] = {"run": run.run_id, "dag_run": run.dag_run_id, "version": run.version}
     if facts.overridden:
         detail |= {"overridden": facts.overridden, "reason": facts.override_reason}
     refusal = None
-    if isinstance(decision, Stop):
+    if isinstance(decision, Refusal):
         refusal = f"{decision.reason}: {decision.sentence}"
         detail |= {"refused_for": decision.reason}
     return {

@@ -3,7 +3,8 @@
 The protocol (design: exactly once, provably), with what a crash at each point leaves behind::
 
     lock the chunk on the line's server     two tries of one chunk take turns; the lock dies with its connection
-    marker there?  ── yes ─────────────┐    an earlier try has handed over: nothing is written to the line again
+    marker there?  ── yes ─────────────┐    an earlier try has handed over: nothing is written to the line again,
+                                       │    and what the store does not know of it (a backup) is looked up
     cancelled? take it back            │    a cancelled run's chunk never leaves, and says so in the books
     a hold? wait, without a worker     │    the night, the kill switch, a paused campaign
     claim in the store, commit         │    a unique row per (run, recipient, hop) stands before anything leaves
@@ -25,13 +26,13 @@ import MySQLdb
 import psycopg
 
 from include.audience.packing import SEPARATOR
-from include.campaigns import runs
-from include.campaigns.guard import Hold
+from include.campaigns.guard import CANCELLED, Hold
 from include.campaigns.guarding import ask_for_hold
 from include.campaigns.runs import Run
 from include.crashpoints import CrashPoint, reach
 from include.delivery.chunks import Chunk, load_chunk
 from include.delivery.line import Line, QueueRows, queue_row
+from include.delivery.receipts import read_rows
 from include.errors import BongsuError, HandOverError, Unavailable
 from include.messages.plan import MessagePlan
 from include.messages.sizing import LMS, SMS
@@ -46,12 +47,18 @@ BATCH = 2_000
 
 @dataclass(frozen=True)
 class Dispatched:
-    """What became of a chunk: messages the line took, people withdrawn or cancelled, and whether it was done before."""
+    """What became of a chunk.
+
+    :param accepted: messages that the line took.
+    :param already: it was done before.
+    :param unknown: messages of which nobody can tell, since store or line was restored from a backup.
+    """
 
     accepted: int
     withdrawn: int
     already: bool
     cancelled: int = 0
+    unknown: int = 0
 
 
 class OnHold(BongsuError):
@@ -89,10 +96,12 @@ def dispatch_chunk(
         # only now: another try, or a cancel, may have ended while this one waited for the lock
         chunk = load_chunk(store, run, chunk_no, hop)
         if chunk.state in ("accepted", "final"):
-            return Dispatched(chunk.accepted, chunk.withdrawn, True, chunk.cancelled)
+            return _done(chunk, already=True)
         handed_over = line.marker(chunk)
         already = handed_over is not None
-        if handed_over is None:
+        if handed_over is not None:
+            handed_over = _recover(store, line_connection, run, chunk, handed_over)
+        else:
             try:
                 _ask(store, chunk)
                 withdrawn = _claim(store, run, chunk)
@@ -100,10 +109,15 @@ def dispatch_chunk(
                 rows = _queue_rows(store, run, ring, chunk, withdrawn)
                 handed_over = line.hand_over(chunk, rows, lambda: _ask(store, chunk))
             except _Cancelled:
-                cancelled = _take_back(store, run, chunk)
-                return Dispatched(0, load_chunk(store, run, chunk_no, hop).withdrawn, False, cancelled)
-    accepted, withdrawn = _accept(store, run, chunk, handed_over)
-    return Dispatched(accepted, withdrawn, already)
+                _take_back(store, run, chunk)
+                return _done(load_chunk(store, run, chunk_no, hop), already=False)
+    _accept(store, run, chunk, handed_over)
+    return _done(load_chunk(store, run, chunk_no, hop), already=already)
+
+
+def _done(chunk: Chunk, *, already: bool) -> Dispatched:
+    unknown = chunk.size - chunk.accepted - chunk.withdrawn - chunk.cancelled
+    return Dispatched(chunk.accepted, chunk.withdrawn, already, chunk.cancelled, unknown)
 
 
 class _Cancelled(Exception):  # no error: the chunk has another end
@@ -112,10 +126,10 @@ class _Cancelled(Exception):  # no error: the chunk has another end
 
 def _ask(store: psycopg.Connection, chunk: Chunk) -> None:
     """Refuse to go on once the run is cancelled, or while something holds it back; a chunk of nobody is not held."""
-    if runs.load(store, chunk.run_id).state in runs.CANCELLED:
+    hold = ask_for_hold(store, chunk.run_id)
+    if hold is not None and hold.reason == CANCELLED:
         raise _Cancelled
-    hold = ask_for_hold(store, chunk.run_id) if chunk.size else None
-    if hold is None:
+    if hold is None or not chunk.size:
         return
     if hold.for_good:
         raise Barred(
@@ -125,11 +139,35 @@ def _ask(store: psycopg.Connection, chunk: Chunk) -> None:
     raise OnHold(hold)
 
 
-def _take_back(store: psycopg.Connection, run: Run, chunk: Chunk) -> int:
-    """Cancel a chunk of which nothing has left; how many people."""
+def _take_back(store: psycopg.Connection, run: Run, chunk: Chunk) -> None:
+    """Cancel a chunk of which nothing has left."""
     with store.transaction():
-        row = store.execute(query("delivery/cancel_chunk"), {**run.place, **chunk.key}).fetchone()
-    return int(row[0]) if row else 0
+        store.execute(query("delivery/cancel_chunk"), {**run.place, **chunk.key})
+
+
+def _recover(store: psycopg.Connection, line: MySQLdb.Connection, run: Run, chunk: Chunk, handed_over: int) -> int:
+    """Give everybody of a chunk that was handed over a message, and tell apart whom the line holds; how many it holds.
+
+    After a try that died there is nothing to do. A store or line that was restored from a backup may know less than the
+    other: then who has a row on the line was handed over, and what became of the others nobody can tell.
+
+    :raises HandOverError: the line holds more than it says it took.
+    """
+    values = {**run.place, **chunk.key}
+    with store.transaction():
+        claimed = store.execute(query("delivery/claim"), values).rowcount
+        if not claimed and handed_over == chunk.size - chunk.withdrawn:
+            return handed_over
+        read_rows(store, line, chunk)
+        row = store.execute(query("delivery/unknown"), values).fetchone()
+        assert row is not None
+        found = int(row[0])
+        if found > handed_over:
+            raise HandOverError(
+                f"Chunk {chunk.chunk_no} of run {run.run_id}: the line took {handed_over:,} messages, its tables hold "
+                f"{found:,}. Compare BONGSU_HANDOVER with the line's rows of this chunk."
+            )
+    return found
 
 
 def _claim(store: psycopg.Connection, run: Run, chunk: Chunk) -> int:
@@ -207,14 +245,12 @@ def _row_patterns(run: Run, chunk: Chunk) -> dict[str, Pattern]:
     return patterns
 
 
-def _accept(store: psycopg.Connection, run: Run, chunk: Chunk, handed_over: int) -> tuple[int, int]:
-    """Write the line's yes into the store; messages accepted and people withdrawn."""
+def _accept(store: psycopg.Connection, run: Run, chunk: Chunk, handed_over: int) -> None:
+    """Write the line's yes into the store."""
     with store.transaction():
         counted = store.execute(query("delivery/accept"), {**run.place, **chunk.key}).fetchone()
-        if counted is None:  # another try of this chunk has accepted it meanwhile
-            chunk = load_chunk(store, run, chunk.chunk_no, chunk.hop)
-            counted = (chunk.accepted, chunk.withdrawn)
-        accepted, withdrawn = counted
+        # no row: another try of this chunk has accepted it meanwhile
+        accepted = counted[0] if counted else load_chunk(store, run, chunk.chunk_no, chunk.hop).accepted
         if accepted != handed_over:
             raise HandOverError(
                 f"Chunk {chunk.chunk_no} of run {run.run_id}: the line took {handed_over:,} messages, "
@@ -222,4 +258,3 @@ def _accept(store: psycopg.Connection, run: Run, chunk: Chunk, handed_over: int)
             )
         reach(CrashPoint.before_store_commit)
     reach(CrashPoint.after_store_commit)
-    return accepted, withdrawn

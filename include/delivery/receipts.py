@@ -81,14 +81,19 @@ def rows_waiting(line_connection: MySQLdb.Connection, tables: list[str], run_id:
     return total
 
 
+def read_rows(store: psycopg.Connection, line: MySQLdb.Connection, chunk: Chunk) -> None:
+    """Bring what the line's tables hold for the chunk into the table ``receipts`` of the store's open transaction."""
+    store.execute(query("delivery/receipts_prepare"))
+    with store.cursor() as cursor, cursor.copy(query("delivery/receipts_copy")) as copy:
+        copy.set_types(["int4", "int4", "float8"])
+        for row in _rows(line, chunk):
+            copy.write_row(row)
+
+
 def _settle(store: psycopg.Connection, line: MySQLdb.Connection, run: Run, chunk: Chunk) -> tuple[int, int, int]:
     """Settle one chunk; messages that changed, messages still open, rows without a result yet."""
     with store.transaction():
-        store.execute(query("delivery/receipts_prepare"))
-        with store.cursor() as cursor, cursor.copy(query("delivery/receipts_copy")) as copy:
-            copy.set_types(["int4", "int4", "float8"])
-            for row in _rows(line, chunk):
-                copy.write_row(row)
+        read_rows(store, line, chunk)
         reach(CrashPoint.between_receipts)
         store.execute(SET_AGAINST_SET)
         changed = store.execute(query("delivery/settle"), _values(run, chunk)).fetchone()

@@ -10,7 +10,7 @@ from airflow.serialization.serialized_objects import DagSerialization
 from airflow.timetables.base import DagRunInfo, DataInterval
 from pendulum import instance
 
-from include.campaigns.guard import Go, GuardFacts, Stop, decide
+from include.campaigns.guard import Go, GuardFacts, Refusal, decide
 from include.campaigns.manifest import Entry
 from include.taxonomy import RETRIES
 from operators.campaign_dag import build_dag
@@ -145,7 +145,7 @@ class TestATimeThatHasPassed:
         info = core.next_dagrun_info(last_automated_run_info=before)
         return None if info is None else info.run_after
 
-    def decision(self, entry: Entry, due: datetime) -> Go | Stop:
+    def decision(self, entry: Entry, due: datetime) -> Go | Refusal:
         return decide(
             GuardFacts(
                 now=self.now,
@@ -181,7 +181,7 @@ class TestATimeThatHasPassed:
         # Airflow fires the missed tick at once in spite of catchup=False, which is what the guard is for
         assert due == self.hour_ago
         decision = self.decision(entry, due)
-        assert isinstance(decision, Stop)
+        assert isinstance(decision, Refusal)
         assert decision.reason == "misfire"
 
     def test_created_after_its_only_moment(self) -> None:
@@ -191,7 +191,7 @@ class TestATimeThatHasPassed:
         entry = self.once_at(self.hour_ago, activated_at=self.now - timedelta(days=1))
         due = self.next_run(entry)
         assert due == self.hour_ago
-        assert isinstance(self.decision(entry, due), Stop)
+        assert isinstance(self.decision(entry, due), Refusal)
 
     def test_a_scheduler_that_is_late_by_a_minute_forgets_no_moment(self) -> None:
         moment = self.now - timedelta(minutes=1)
@@ -208,5 +208,5 @@ class TestATimeThatHasPassed:
         """The scheduler may have made the run just before the edit came into force."""
         entry = self.every_day_at(self.hour_ago, activated_at=self.now)
         decision = self.decision(entry, self.now - timedelta(minutes=1))
-        assert isinstance(decision, Stop)
+        assert isinstance(decision, Refusal)
         assert decision.reason == "before_activation"

@@ -12,6 +12,7 @@ import psycopg
 
 from include.audience import freeze as freezing
 from include.campaigns import runs
+from include.campaigns.guard import CANCELLED, Hold
 from include.campaigns.runs import Run
 from include.delivery import dispatch
 from include.delivery import line as line_room
@@ -48,9 +49,9 @@ def no_claim() -> None:
     """Messages leave unclaimed: they are written down when the line has taken them."""
     claim, accept = dispatch._claim, dispatch._accept
 
-    def claim_late(store: psycopg.Connection, run: Run, chunk: Chunk, handed_over: int) -> tuple[int, int]:
+    def claim_late(store: psycopg.Connection, run: Run, chunk: Chunk, handed_over: int) -> None:
         claim(store, run, chunk)
-        return accept(store, run, chunk, handed_over)
+        accept(store, run, chunk, handed_over)
 
     dispatch._claim = lambda store, run, chunk: 0
     dispatch._accept = claim_late
@@ -90,8 +91,23 @@ def no_deciding() -> None:
 
 
 def no_hold() -> None:
-    """Nobody asks before a chunk whether it may leave."""
-    dispatch.ask_for_hold = lambda store, run_id: None  # type: ignore[attr-defined]
+    """A chunk leaves whatever holds it back."""
+    _hear_only(lambda hold: hold.reason == CANCELLED)
+
+
+def no_cancel() -> None:
+    """A chunk leaves although its run was cancelled."""
+    _hear_only(lambda hold: hold.reason != CANCELLED)
+
+
+def _hear_only(concerns: Callable[[Hold], bool]) -> None:
+    ask = dispatch.ask_for_hold  # type: ignore[attr-defined]
+
+    def ask_for_some(store: psycopg.Connection, run_id: int) -> Hold | None:
+        hold = ask(store, run_id)
+        return hold if hold is not None and concerns(hold) else None
+
+    dispatch.ask_for_hold = ask_for_some  # type: ignore[attr-defined]
 
 
 UNLOCKED = {
@@ -110,4 +126,5 @@ REMOVALS: dict[str, Callable[[], None]] = {
     "freeze": no_freeze,
     "deciding": no_deciding,
     "hold": no_hold,
+    "cancel": no_cancel,
 }

@@ -8,8 +8,8 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -21,7 +21,7 @@ from tests.faults.carrier import Carrier
 from tests.faults.opponents import Opponent
 from tests.faults.plan import TASKS, Fault, Plan
 from tests.faults.safeguards import UNLOCKED
-from tests.faults.servers import Servers
+from tests.faults.servers import LINES, Servers
 from tests.faults.tries import Arms, Outcome, Try
 from tests.faults.verdict import Result, judge, sent_so_far
 
@@ -69,9 +69,10 @@ class Schedule:
         self._impatient = any("held" in one.kind for one in plan.faults)
         self._thaw: float | None = None
         self._lift: float | None = None
-        self._halted: tuple[set[int], set[int]] = (set(), set())
-        self._cancelled = False
+        self._before_halt: set[int] = set()
         self._after_halt: set[int] = set()
+        self._cancelled = False
+        self._before_cancel: set[int] = set()
         for statement in UNLOCKED.get(without, ()):
             servers.admin(statement)
         self.place = new_campaign(servers, plan)
@@ -91,9 +92,11 @@ class Schedule:
             result.problems.append(str(stuck))
         finally:
             self._tidy()
-        if self._after_halt:
-            result.problems.append(f"handed over under the kill switch: chunks {sorted(self._after_halt)}")
-        result.after_refusal += len(self._after_halt)
+        after_cancel = self._markers() - self._before_cancel if self._cancelled else set()
+        for chunks, when in ((self._after_halt, "under the kill switch"), (after_cancel, "after the cancel")):
+            if chunks:
+                result.problems.append(f"handed over {when}: chunks {sorted(chunks)}")
+            result.after_refusal += len(chunks)
         judge(result, self.place, self._servers, self._carrier, sent_before, self._expected())
         result.hits, result.tries, result.seconds = dict(self._hits), self._tries, time.monotonic() - began
         return result
@@ -294,16 +297,30 @@ class Schedule:
         elif fault.kind == "month":
             self._carrier.set_clock(None)
         elif fault.kind == "halt":
-            self._servers.admin(
-                "INSERT INTO kill_switches (tenant_id, reason) VALUES (%s, 'complaint')", [self.place.tenant_id]
-            )
-            # only a chunk that was asked about before may still leave
-            self._halted = (self._markers(), {one.chunk for one in [*self._running, *self._twins]})
+            with self._between_hand_overs():
+                self._servers.admin(
+                    "INSERT INTO kill_switches (tenant_id, reason) VALUES (%s, 'complaint')", [self.place.tenant_id]
+                )
+                self._before_halt = self._markers()
             self._lift = time.monotonic() + fault.number / 100
         elif fault.kind == "cancel":
-            self._cancelled = True
+            with self._between_hand_overs():
+                tries.begin_cancel(self.place)
+                self._cancelled, self._before_cancel = True, self._markers()
             self._twins.append(tries.start(self.place, "cancel", 0, Arms(without=self._without)))
         self._hits[f"{fault.kind} {fault.what}".strip()] += 1
+
+    @contextmanager
+    def _between_hand_overs(self) -> Iterator[None]:
+        """While the block runs no chunk is being handed over: each one asks again after it."""
+        with self._servers.root() as cursor:
+            for table in (f"SMSQ_SEND_{line}" for line in LINES):
+                cursor.execute("SELECT GET_LOCK(%s, 5)", (table,))
+                assert cursor.fetchone()[0] == 1, f"{table} is held for long"
+            try:
+                yield
+            finally:
+                cursor.execute("DO RELEASE_ALL_LOCKS()")
 
     def _markers(self) -> set[int]:
         """The chunks that their lines have taken."""
@@ -315,8 +332,7 @@ class Schedule:
     def _lift_halt(self) -> None:
         """Let the run go on; what left meanwhile, and had no leave, is remembered."""
         self._lift = None
-        before, asked_before = self._halted
-        self._after_halt |= self._markers() - before - asked_before
+        self._after_halt |= self._markers() - self._before_halt
         self._servers.admin("DELETE FROM kill_switches WHERE tenant_id = %s", [self.place.tenant_id])
 
     def _kill_connection(self) -> bool:

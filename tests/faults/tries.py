@@ -22,7 +22,7 @@ from include import crashpoints
 from include.audience.freeze import freeze
 from include.audience.staging import import_targets
 from include.campaigns import runs
-from include.campaigns.guard import Stop
+from include.campaigns.guard import Refusal
 from include.campaigns.guarding import Asked, guard
 from include.crashpoints import CrashPoint
 from include.delivery import line as line_room
@@ -33,11 +33,13 @@ from include.delivery.receipts import collect, expire, window_closes
 from include.errors import HandOverError, RunOver
 from include.pipeline.cancel import cancel, finish
 from include.privacy.cipher import KeyRing
+from include.queries import query
 from include.reporting.books import close
 from include.store import connect
 from include.taxonomy import Kind, classify
 from tests.faults.safeguards import REMOVALS
 
+CANCEL_REASON = "a wrong price"
 LOOKS = 40
 LOOK_SECONDS = 0.008
 LONGEST_LOCK = 1.5
@@ -159,7 +161,7 @@ def _run(place: Place, task: str, chunk: int, arms: Arms) -> Outcome:
 def _guard(place: Place, store: psycopg.Connection, chunk: int) -> Outcome:
     asked = Asked(run_after=place.run_after, run_type=place.run_type)
     run, decision = guard(store, place.campaign_id, place.dag_id, place.dag_run, asked)
-    if isinstance(decision, Stop):
+    if isinstance(decision, Refusal):
         return Outcome(refused=True, value=run.run_id, text=decision.sentence)
     return Outcome(ok=True, value=run.run_id)
 
@@ -236,13 +238,19 @@ def _close(place: Place, store: psycopg.Connection, chunk: int) -> Outcome:
     return Outcome(ok=True)
 
 
+def begin_cancel(place: Place) -> None:
+    """What :func:`include.pipeline.cancel.cancel` does first, so that its moment is known."""
+    with connect(place.store_url, place.tenant_id) as store:
+        store.execute(query("runs/cancel"), {"run": place.run_id, "reason": CANCEL_REASON})
+
+
 def _cancel(place: Place, store: psycopg.Connection, chunk: int) -> Outcome:
     """A person cancels the run; there is nothing to cancel when it has ended."""
     if runs.load(store, place.run_id).state == "finished":
         return Outcome(ok=True, value=False)
     line = connect_line(place.line_url, **line_options)
     try:
-        cancel(store, line, place.ring, place.run_id, "a wrong price")
+        cancel(store, line, place.ring, place.run_id, CANCEL_REASON)
     finally:
         line.close()
     return Outcome(ok=True, value=True)

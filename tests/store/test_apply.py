@@ -14,7 +14,7 @@ import pytest
 
 from include.campaigns import runs
 from include.campaigns.apply import CAMPAIGNS_A_LOADER, Applied, apply, loader_shards
-from include.campaigns.guard import Stop
+from include.campaigns.guard import Refusal
 from include.campaigns.guarding import Asked, guard
 from include.campaigns.manifest import (
     DefinitionError,
@@ -363,6 +363,6 @@ def test_the_window_is_read_by_the_schedules_clocks(tenant: Tenant) -> None:
     applied = tenant.apply(schedule=schedule)
     asked = Asked(run_after=datetime.now(UTC))
     _, decision = guard(tenant.store, applied.campaign_id, applied.dag_id, "manual__1", asked)
-    assert isinstance(decision, Stop)
+    assert isinstance(decision, Refusal)
     assert decision.reason == "not_yet_valid"
     assert "2036-11-21 23:00 KST" in decision.sentence

@@ -23,9 +23,10 @@ from include.backup.restore import SKIPPED_RUNS, restore_backup
 from include.backup.store import count_rows
 from include.campaigns import runs
 from include.crashpoints import CrashPoint
+from include.delivery.dispatch import Dispatched
 from include.delivery.line_connection import connect_for_hand_over, connect_line
 from include.embedded.state import Home
-from include.errors import HandOverError, RunOver
+from include.errors import RunOver
 from include.pipeline.cancel import cancel
 from include.privacy.cipher import KeyRing, KeyRingError
 from include.privacy.ring import open_ring, rotate
@@ -217,18 +218,25 @@ def test_what_may_have_gone_out_since_the_backup_is_not_sent_again(servers: Data
     assert set(waiting) == {("3", 100), ("5", 6)}, "no agent takes a row that it may have taken before"
     before = line_rows(servers)
 
-    with pytest.raises(HandOverError, match="the line took 0 messages, 50 are claimed"):
-        under_way.dispatch(second)
-    assert under_way.dispatch(fourth).accepted == 0
+    lost = Dispatched(0, 0, already=True, unknown=50)
+    assert [under_way.dispatch(second), under_way.dispatch(fourth)] == [lost, lost]
     assert under_way.dispatch(third).accepted == 50, "a hand-over that the backup holds is settled by its marker"
     assert under_way.dispatch(first).already
     assert line_rows(servers) == before
+    assert under_way.dispatch(second) == lost
+    done = cancel(under_way.store, under_way.line, under_way.ring, under_way.run.run_id, "sent before the loss")
+    totals = done.totals
+    assert (totals.recipients, totals.accepted, totals.unknown, totals.cancelled) == (200, 100, 100, 0)
+    assert (
+        under_way.value("SELECT count(*) FROM chunks WHERE run_id = %s AND state = 'planned'", under_way.run.run_id)
+        == 0
+    )
 
     unplanned = reopened(servers, unplanned)
     with pytest.raises(RunOver, match="Ended by the restore"):
         runs.load_going(unplanned.store, unplanned.run.run_id)
     done = cancel(unplanned.store, unplanned.line, unplanned.ring, unplanned.run.run_id, "sent before the loss")
-    assert (done.totals.recipients, done.totals.accepted, done.totals.cancelled) == (31, 0, 31)
+    assert (done.totals.recipients, done.totals.accepted, done.totals.unknown) == (31, 0, 31)
 
     imported = reopened(servers, imported)
     assert imported.freeze().recipients == 0
@@ -256,8 +264,7 @@ def test_a_line_that_was_lost_alone_sends_nothing_that_the_store_does_not_know(
     assert store_rows(servers) == kept
     campaign = reopened(servers, campaign)
     assert campaign.dispatch(second).already
-    with pytest.raises(HandOverError, match="the line took 0 messages, 50 are claimed"):
-        campaign.dispatch(third)
+    assert campaign.dispatch(third).unknown == 50
     assert len(campaign.line_rows()) == 50
     assert campaign.value("SELECT bongsu.kill_switch(%s)", campaign.tenant_id) is None
 
@@ -273,9 +280,8 @@ def test_a_store_that_was_lost_alone_believes_the_markers_of_the_line(servers: D
     on_line = line_rows(servers)
     restore(servers, tmp_path / "backup", only=Part.store)
     campaign = reopened(servers, campaign)
-    with pytest.raises(HandOverError, match="the line took 50 messages, 0 are claimed"):
-        campaign.dispatch(first)
-    assert campaign.dispatch(second).accepted == 0
+    assert campaign.dispatch(first) == Dispatched(50, 0, already=True), "its rows are on the line"
+    assert campaign.dispatch(second).unknown == 50
     assert campaign.line_rows("rsv1") == ["1"] * 50, "what waits on the line goes out"
     markers = on_line.pop("BONGSU_HANDOVER")
     again = line_rows(servers)
@@ -451,6 +457,35 @@ def test_a_store_that_is_lost_at_the_last_moment_leaves_the_line_its_tables(
     assert (line_rows(servers), store_rows(servers)) == before
     with connect_line(servers.line_tables_url) as line:
         assert [*line_tables(line, lines.LOADED), *line_tables(line, lines.REPLACED)] == []
+
+
+def test_a_restore_that_is_killed_between_line_and_store_lets_nothing_go_out_again(
+    servers: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    back_up(servers, tmp_path / "backup")
+    campaign = a_campaign(servers, tmp_path, 5)
+    campaign.import_()
+    campaign.freeze()
+    (chunk,) = chunks_of(campaign)
+    hand_over_only(campaign, chunk)
+    leave(campaign)
+
+    class Killed(BaseException):
+        pass
+
+    def killed(*_: Any) -> None:
+        raise Killed
+
+    monkeypatch.setattr("include.backup.restore.LoadedStore.commit", killed)
+    monkeypatch.setattr(lines, "swap_back", lambda line: None)
+    with pytest.raises(Killed):
+        restore(servers, tmp_path / "backup")
+    monkeypatch.undo()
+    campaign = reopened(servers, campaign)
+    assert campaign.line_rows() == [], "the older line is in place"
+    assert campaign.dispatch(chunk).accepted == 5
+    assert campaign.line_rows() == [], "what its marker says to be handed over is believed"
+    leave(campaign)
 
 
 def test_rows_that_their_owner_does_not_see_stop_a_backup(servers: Databases, tmp_path: Path) -> None:

@@ -5,6 +5,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from include.backup.line import close_chunks
+from include.backup.manifest import OpenChunk
+from include.delivery.chunks import plan_chunks
+from include.delivery.dispatch import Dispatched
 from include.errors import Refused, RunOver
 from include.reporting.books import close
 from operators.aggregate_results import AggregateResultsOperator, _end_without_success
@@ -32,4 +36,19 @@ def test_a_run_with_results_missing_is_no_success(make: Make) -> None:
     totals = close(campaign.store, campaign.run)
     assert totals.waiting == 5
     with pytest.raises(RunOver, match=r"5 of the 5 messages .* have no result yet\. Clear collect_receipts"):
+        _end_without_success(campaign.again(), totals)
+
+
+def test_a_run_with_messages_of_which_nobody_can_tell_is_no_success(make: Make) -> None:
+    campaign = make(5)
+    campaign.import_()
+    campaign.freeze()
+    (chunk,) = plan_chunks(campaign.store, campaign.run)
+    # as a restore does with a chunk that may have gone out since the backup
+    close_chunks(campaign.carrier, [OpenChunk(campaign.run.run_id, 0, chunk, "SMSQ_SEND_1")])
+    assert campaign.dispatch(chunk) == Dispatched(0, 0, already=True, unknown=5)
+    campaign.collect()
+    totals = close(campaign.store, campaign.run)
+    assert (totals.claimed, totals.unknown, totals.accepted) == (5, 5, 0)
+    with pytest.raises(RunOver, match="Of 5 messages nobody can tell whether they have gone out"):
         _end_without_success(campaign.again(), totals)

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from include.campaigns import guarding, runs
-from include.campaigns.guard import Go, Stop
+from include.campaigns.guard import Go, Refusal
 from include.campaigns.guarding import Asked, ask_for_hold, guard
 from include.campaigns.runs import Run
 from include.delivery.chunks import load_chunk, plan_chunks
@@ -35,7 +35,7 @@ guard(connect(url, int(tenant)), int(campaign), "d", "scheduled__late", Asked(da
 """
 
 
-def asks(campaign: Campaign, dag_run_id: str, **asked: object) -> tuple[Run, Go | Stop]:
+def asks(campaign: Campaign, dag_run_id: str, **asked: object) -> tuple[Run, Go | Refusal]:
     """The guard's word on a run of the campaign."""
     what = Asked(**{"run_after": datetime.now(UTC), **asked})  # type: ignore[arg-type]  # any field
     return guard(campaign.store, campaign.campaign_id, campaign.run.dag_id, dag_run_id, what)
@@ -83,7 +83,7 @@ def test_a_guard_killed_before_or_after_its_decision_lets_no_late_run_go(make: M
     assert killed.returncode == -9
     for _ in range(2):
         run, decision = asks(campaign, "scheduled__late", run_after=late, run_type="backfill")
-        assert isinstance(decision, Stop)
+        assert isinstance(decision, Refusal)
         assert decision.reason == "backfill"
         assert run.state == "refused"
 
@@ -101,7 +101,7 @@ def test_what_a_person_overrode_is_kept_with_the_decision(make: Make, monkeypatc
     campaign = make(1)
     in_the_night(monkeypatch)
     refused, decision = asks(campaign, "manual__night", allow_overlap=True)
-    assert isinstance(decision, Stop)
+    assert isinstance(decision, Refusal)
     assert decision.reason == "quiet_hours"
     run, decision = asks(
         campaign, "manual__recall", override_quiet_hours=True, override_reason="recall", allow_overlap=True
@@ -118,7 +118,7 @@ def test_a_test_send_with_the_run_id_of_another_run_is_a_run_of_its_own(make: Ma
     campaign = make(1)
     asked = Asked(run_after=datetime.now(UTC), test_send=True)
     test, decision = guard(campaign.store, campaign.campaign_id, "test_send", campaign.run.dag_run_id, asked)
-    assert isinstance(decision, Stop)
+    assert isinstance(decision, Refusal)
     assert decision.reason == "no_test_file"
     assert (test.test_send, test.run_id != campaign.run.run_id) == (True, True)
 
@@ -134,16 +134,16 @@ def test_a_run_that_went_goes_on_however_late_it_is_asked_again(make: Make) -> N
 def test_two_runs_of_a_campaign_under_way_are_refused_and_one_that_waits_for_receipts_is_none(make: Make) -> None:
     campaign = frozen(make(150))
     _, decision = asks(campaign, "manual__second")
-    assert isinstance(decision, Stop)
+    assert isinstance(decision, Refusal)
     assert decision.reason == "another_run"
     assert str(campaign.run.run_id) in decision.sentence
     runs.set_state(campaign.store, campaign.run.run_id, "sending")
     campaign.dispatch(1)
-    assert isinstance(asks(campaign, "manual__third")[1], Stop)
+    assert isinstance(asks(campaign, "manual__third")[1], Refusal)
     campaign.dispatch(2)
     run, decision = asks(campaign, "manual__fourth")
     assert isinstance(decision, Go)
-    assert isinstance(asks(campaign, "manual__fifth")[1], Stop)
+    assert isinstance(asks(campaign, "manual__fifth")[1], Refusal)
     assert isinstance(asks(campaign, "manual__sixth", allow_overlap=True)[1], Go)
     assert run.state == "started"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from include.campaigns.guard import Stop
+from include.campaigns.guard import Refusal
 from include.campaigns.guarding import Asked, guard
 from include.delivery.chunks import plan_chunks
 from include.queries import query
@@ -22,7 +22,7 @@ def refuse(campaign: Campaign) -> None:
     campaign.store.commit()
     asked = Asked(run_after=datetime.now(UTC))
     _, decision = guard(campaign.store, campaign.campaign_id, campaign.spec.dag_id, "manual__refused", asked)
-    assert isinstance(decision, Stop)
+    assert isinstance(decision, Refusal)
 
 
 def test_every_campaign_is_listed_with_its_schedule_and_its_last_run(databases: Databases, make: Make) -> None:

@@ -10,7 +10,7 @@ from include.campaigns.guard import (
     Go,
     GuardFacts,
     HoldFacts,
-    Stop,
+    Refusal,
     decide,
     decide_hold,
     end_of_quiet_hours,
@@ -34,7 +34,7 @@ DUE_AT_NINE = GuardFacts(
 
 def reason(facts: GuardFacts) -> str:
     decision = decide(facts)
-    return decision.reason if isinstance(decision, Stop) else "go"
+    return decision.reason if isinstance(decision, Refusal) else "go"
 
 
 def manual(at: datetime, **changes: object) -> GuardFacts:
@@ -83,7 +83,7 @@ def test_a_campaign_that_is_not_live_never_goes(state: str, expected: str, run_t
 
 def test_the_kill_switch_stops_everything_and_says_why() -> None:
     decision = decide(manual(NINE, kill_switch="a wrong price list", test_send=True))
-    assert decision == Stop("kill_switch", "All sending of the tenant is stopped: a wrong price list.")
+    assert decision == Refusal("kill_switch", "All sending of the tenant is stopped: a wrong price list.")
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_the_strongest_reason_is_the_one_given() -> None:
 def test_two_runs_of_a_campaign_at_once_are_refused_unless_asked_for() -> None:
     beside = manual(NINE, under_way=12)
     decision = decide(beside)
-    assert isinstance(decision, Stop)
+    assert isinstance(decision, Refusal)
     assert decision.reason == "another_run"
     assert "bongsu cancel 12" in decision.sentence
     assert reason(replace(beside, allow_overlap=True)) == "go"
@@ -222,4 +222,4 @@ def test_after_the_campaigns_last_day_a_chunk_never_leaves() -> None:
 
 
 def test_a_cancelled_run_is_not_held_so_that_its_chunks_say_so() -> None:
-    assert held(is_cancelled=True, kill_switch="x", state="paused") == "go"
+    assert held(is_cancelled=True, kill_switch="x", state="paused") == "cancelled"

@@ -1,10 +1,9 @@
--- The line has taken the chunk, and with it every message of it that was not withdrawn. Answers accepted and withdrawn; no
--- row when the chunk was accepted before.
+-- The line has taken the chunk, and with it every message of it that has no outcome yet; no row when the chunk was accepted
+-- before.
 UPDATE chunks c
 SET state = 'accepted',
     handed_over_at = now(),
-    accepted = counted.messages,
-    withdrawn = c.last_no - c.first_no + 1 - counted.messages
+    accepted = counted.messages
 FROM (
     SELECT count(*)::integer AS messages
     FROM messages
@@ -12,4 +11,4 @@ FROM (
       AND recipient_no BETWEEN %(first)s AND %(last)s
 ) counted
 WHERE c.run_id = %(run)s AND c.hop = %(hop)s AND c.chunk_no = %(chunk)s AND c.state = 'planned'
-RETURNING c.accepted, c.withdrawn
+RETURNING c.accepted
