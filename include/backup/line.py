@@ -46,7 +46,7 @@ class LineSnapshot:
 
     def __init__(self, line: Connection) -> None:
         self._line = line
-        self._tables = line_tables(line)
+        self._tables: list[str] = []
 
     @contextmanager
     def no_hand_over(self) -> Iterator[None]:
@@ -56,7 +56,7 @@ class LineSnapshot:
         """
         with self._line.cursor() as cursor:
             try:
-                for table in filter(QUEUE.fullmatch, self._tables):
+                for table in filter(QUEUE.fullmatch, line_tables(self._line)):
                     cursor.execute("SELECT GET_LOCK(%s, %s)", (table, LOCK_SECONDS))
                     row = cursor.fetchone()
                     if row is None or row[0] != 1:
@@ -68,10 +68,12 @@ class LineSnapshot:
                 cursor.execute("DO RELEASE_ALL_LOCKS()")
 
     def take(self) -> None:
-        """Fix the moment."""
+        """Fix the moment. A log that is made in the middle of it may have got rows of the queue, so it is fixed again."""
         with self._line.cursor() as cursor:
             cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-            cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+            while self._tables != (tables := line_tables(self._line)):
+                self._tables = tables
+                cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT")
 
     def dump(self, file: Path) -> list[LineTable]:
         """Write the tables' rows, and say what tables they are."""
@@ -129,11 +131,23 @@ def _keep_markers(line: Connection) -> None:
     line.commit()
 
 
-def close_chunks(line: Connection, unsettled: Sequence[OpenChunk], markers: str = MARKERS) -> None:
-    """Give chunks that have no marker one of no messages: no later try hands them over."""
+def close_chunks(line: Connection, unsettled: Sequence[OpenChunk], markers: str = MARKERS) -> list[OpenChunk]:
+    """Give chunks that have no marker one of no messages, so that no later try hands them over; which chunks."""
+    closed = []
     with line.cursor() as cursor:
-        values = [(chunk.run_id, chunk.hop, chunk.chunk_no, chunk.table_name) for chunk in unsettled]
-        cursor.executemany(query("backup/line_close_chunk").format(table=markers), values)
+        for chunk in unsettled:
+            values = (chunk.run_id, chunk.hop, chunk.chunk_no, chunk.table_name)
+            if cursor.execute(query("backup/line_close_chunk").format(table=markers), values):
+                closed.append(chunk)
+    line.commit()
+    return closed
+
+
+def reopen_chunks(line: Connection, closed: Sequence[OpenChunk]) -> None:
+    """Take back what :func:`close_chunks` did."""
+    with line.cursor() as cursor:
+        for chunk in closed:
+            cursor.execute(query("backup/line_reopen_chunk"), (chunk.run_id, chunk.hop, chunk.chunk_no))
     line.commit()
 
 

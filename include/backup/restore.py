@@ -1,7 +1,7 @@
 """Puts a backup back, so that nothing that went out after it goes out again."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from MySQLdb.connections import Connection
 
 from include.backup import Part
 from include.backup import line as lines
-from include.backup.manifest import LINE_FILE, STORE_FILE, BackupError, Manifest, read_manifest
+from include.backup.manifest import LINE_FILE, STORE_FILE, BackupError, Manifest, OpenChunk, read_manifest
 from include.backup.store import LoadedStore, open_chunks, replaced_store
 from include.delivery.line_connection import connect_line
 from include.privacy.cipher import KeyRing
@@ -71,8 +71,7 @@ def restore_backup(
                 say("  campaign store")
                 with replaced_store(owner_url, folder / STORE_FILE, settle) as store:
                     if only is Part.store:
-                        lines.close_chunks(line, unsettled)
-                        store.commit()
+                        _replace_store(line, unsettled, store)
                     else:
                         _replace_both(line, manifest, store)
         except BaseException:
@@ -80,6 +79,16 @@ def restore_backup(
             raise
         lines.drop_tables(line, lines.REPLACED)
     return manifest
+
+
+def _replace_store(line: Connection, unsettled: Sequence[OpenChunk], store: LoadedStore) -> None:
+    """The markers first: without them, the restored store's chunks would go out."""
+    closed = lines.close_chunks(line, unsettled)
+    try:
+        store.commit()
+    except BaseException:
+        lines.reopen_chunks(line, closed)
+        raise
 
 
 def _replace_both(line: Connection, manifest: Manifest, store: LoadedStore) -> None:
