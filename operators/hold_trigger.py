@@ -15,6 +15,13 @@ LOOK_SECONDS = 10.0
 """Pause between two looks, give or take a fifth: the chunks of a run do not all ask in the same moment. A chunk goes on
 so long after a person has let it.
 """
+SHARED_SECONDS = 5.0
+"""For so long an answer is that of every chunk of its run: a thousand of them ask the store as often as two."""
+
+
+Question = tuple[str, int, int]
+_answers: dict[Question, tuple[float, "asyncio.Task[Hold | None]"]] = {}
+"""When each run was last asked about, and what came of it."""
 
 
 class HoldTrigger(BaseTrigger):
@@ -43,7 +50,7 @@ class HoldTrigger(BaseTrigger):
         while True:
             pause = LOOK_SECONDS * random.uniform(0.8, 1.2)
             try:
-                hold = await asyncio.to_thread(self._hold)
+                hold = await self._answer()
             except Exception as error:
                 verdict = classify(error)
                 self.log.warning("%s", verdict.while_waiting(pause))
@@ -56,7 +63,21 @@ class HoldTrigger(BaseTrigger):
                     # a person may lift it sooner, or cancel the run
                     pause = min(pause, max((hold.until - datetime.now(UTC)).total_seconds(), 1.0))
             await asyncio.sleep(pause)
+        _answers.pop(self._question, None)
         yield TriggerEvent({"run_id": self.run_id})  # type: ignore[no-untyped-call]  # untyped in Airflow
+
+    @property
+    def _question(self) -> "Question":
+        return self.store_url, self.tenant_id, self.run_id
+
+    async def _answer(self) -> "Hold | None":
+        """What the store says, or has just said to another chunk of the run."""
+        now = asyncio.get_running_loop().time()
+        asked = _answers.get(self._question)
+        if asked is None or now - asked[0] > SHARED_SECONDS:
+            asked = _answers[self._question] = now, asyncio.create_task(asyncio.to_thread(self._hold))
+        # a chunk whose wait is ended does not end that of the others
+        return await asyncio.shield(asked[1])
 
     def _hold(self) -> "Hold | None":
         from include.campaigns.guarding import ask_for_hold

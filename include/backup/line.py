@@ -68,7 +68,7 @@ class LineSnapshot:
                 cursor.execute("DO RELEASE_ALL_LOCKS()")
 
     def take(self) -> None:
-        """Fix the moment. A log that is made in the middle of it may have got rows of the queue, so it is fixed again."""
+        """Fix the moment; once more when a log was made amid it, which may have got rows of the queue."""
         with self._line.cursor() as cursor:
             cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             while self._tables != (tables := line_tables(self._line)):
