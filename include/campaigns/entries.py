@@ -14,7 +14,6 @@ from include.campaigns.times import DAYS, aware
 from include.campaigns.words import describe
 from include.errors import BongsuError
 from include.queries import query
-from include.settings import settings
 from include.taxonomy import RETRIES
 
 PRIORITY = {"authentication": 30, "informational": 20, "advertising": 10}
@@ -79,8 +78,6 @@ def make_entry(row: dict[str, Any]) -> Entry:
         tenant=row["tenant"],
         slug=row["slug"],
         title=spec.title,
-        channel=spec.message.channel,
-        purpose=spec.purpose,
         owner=row["tenant"],
         tags=[f"channel:{spec.message.channel}", f"purpose:{spec.purpose}", f"tenant:{row['tenant']}"],
         schedule=timing(spec.schedule, zone),
@@ -90,8 +87,6 @@ def make_entry(row: dict[str, Any]) -> Entry:
         test_line=row["test_line"],
         priority=PRIORITY[spec.purpose],
         retries=RETRIES,
-        receipt_hours=spec.delivery.receipt_hours,
-        misfire_minutes=spec.delivery.misfire_minutes or settings().misfire_minutes,
         doc_md=describe(
             spec,
             version=row["version"],

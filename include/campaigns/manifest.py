@@ -55,8 +55,6 @@ class Entry:
     tenant: str
     slug: str
     title: str
-    channel: str
-    purpose: str
     owner: str
     tags: list[str]
     schedule: dict[str, str]
@@ -66,8 +64,6 @@ class Entry:
     test_line: int
     priority: int
     retries: int
-    receipt_hours: int
-    misfire_minutes: int
     doc_md: str
 
 

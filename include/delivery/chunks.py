@@ -1,7 +1,6 @@
 """Cuts a frozen audience into chunks of consecutive recipients, dealt round robin to the run's lines."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from math import ceil
 
 import psycopg
@@ -35,7 +34,6 @@ class Chunk:
     accepted: int
     withdrawn: int
     cancelled: int
-    handed_over_at: datetime | None
 
     @property
     def size(self) -> int:

@@ -11,7 +11,7 @@ CREATE TABLE messages (
     hop           smallint NOT NULL,
     month         smallint NOT NULL,
     kind          "char" NOT NULL,
-    outcome       text CHECK (outcome IN ('rejected', 'unknown', 'delivered', 'failed', 'expired', 'suppressed',
+    outcome       text CHECK (outcome IN ('rejected', 'unknown', 'delivered', 'failed', 'expired', 'withdrawn',
                                           'cancelled')),
     finished_at   timestamptz,
     PRIMARY KEY (run_id, recipient_no, hop, month)
@@ -28,7 +28,7 @@ RETURN coalesce(outcome, CASE chunk_state WHEN 'planned' THEN 'pending' ELSE 'ac
 CREATE VIEW message_states WITH (security_invoker) AS
 SELECT m.tenant_id, m.run_id, m.recipient_no, m.hop, m.chunk_no, c.line_no, m.kind,
        bongsu.message_state(m.outcome, c.state) AS state,
-       CASE WHEN m.outcome IN ('suppressed', 'cancelled', 'unknown') THEN NULL ELSE c.handed_over_at END AS accepted_at,
+       CASE WHEN m.outcome IN ('withdrawn', 'cancelled', 'unknown') THEN NULL ELSE c.handed_over_at END AS accepted_at,
        m.result_code, m.finished_at
 FROM messages m
 JOIN chunks c USING (tenant_id, run_id, hop, chunk_no);
@@ -42,7 +42,7 @@ CREATE TABLE message_events (
     hop           smallint NOT NULL,
     month         smallint NOT NULL,
     result_code   integer,
-    event         text NOT NULL CHECK (event IN ('delivered', 'failed', 'expired', 'suppressed', 'cancelled', 'unknown'))
+    event         text NOT NULL CHECK (event IN ('delivered', 'failed', 'expired', 'withdrawn', 'cancelled', 'unknown'))
 ) PARTITION BY LIST (month);
 COMMENT ON TABLE message_events IS 'What became of a message after its claim; when it was claimed and accepted stands on the message itself.';
 CREATE INDEX message_events_message ON message_events (run_id, recipient_no);

@@ -167,7 +167,7 @@ class World:
         """Stage 7: the equations and the certificate."""
         assert self.recipients is not None
         states = Counter(self.messages.values())
-        withdrawn = states["suppressed"]
+        withdrawn = states["withdrawn"]
         accepted = states["accepted"] + states["delivered"]
         equations = {
             "recipients = withdrawn + claimed": (len(self.recipients), withdrawn + accepted + states["pending"]),
@@ -245,7 +245,7 @@ class World:
         yield from self.broken()
         for number in self.recipients or {}:
             state = self.messages.get(number, "unclaimed")
-            if state != "suppressed" and (self.sent[number] != 1 or state != "delivered"):
+            if state != "withdrawn" and (self.sent[number] != 1 or state != "delivered"):
                 yield f"recipient {number} is {state} and was sent {self.sent[number]} times"
         if not self.certificate:
             yield "the books are open"
@@ -273,7 +273,7 @@ class World:
             if number in self.recipients:
                 self.messages.setdefault(number, "pending")
                 if self.messages[number] == "pending" and self.recipients[number] in self.refused_at:
-                    self.messages[number] = "suppressed"
+                    self.messages[number] = "withdrawn"
 
     def _batch(self, chunk: Chunk) -> list[tuple[int, str]]:
         assert self.recipients is not None

@@ -23,7 +23,7 @@ from tests.line.server import LineServer
 
 NOT_LOOPBACK = "127.1"
 """A spelling of this machine that is not taken for it, as if it were somebody's server far away."""
-CHUNK = Chunk(1, 0, 1, 1, 3, 1, "SMSQ_SEND_1", "planned", 0, 0, 0, None)
+CHUNK = Chunk(1, 0, 1, 1, 3, 1, "SMSQ_SEND_1", "planned", 0, 0, 0)
 
 
 @pytest.fixture

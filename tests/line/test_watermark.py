@@ -54,7 +54,7 @@ def without_lock(conn: Connection, chunk_no: int) -> None:
 def the_products(conn: Connection, chunk_no: int) -> None:
     """The product's own hand-over."""
     first = chunk_no * CHUNK_ROWS
-    chunk = Chunk(1, 0, chunk_no, first, first + CHUNK_ROWS - 1, 1, "SMSQ_SEND_1", "planned", 0, 0, 0, None)
+    chunk = Chunk(1, 0, chunk_no, first, first + CHUNK_ROWS - 1, 1, "SMSQ_SEND_1", "planned", 0, 0, 0)
     messages = [
         queue_row(f"010{number:08d}", "0212345678", None, "hello", "S", f"1.0.{number}")
         for number in range(first, first + CHUNK_ROWS)

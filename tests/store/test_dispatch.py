@@ -120,7 +120,7 @@ def test_who_refuses_after_the_freeze_is_withdrawn(make: Make) -> None:
     events = campaign.store.execute(
         "SELECT recipient_no, event FROM message_events WHERE run_id = %s ORDER BY 1", [campaign.run.run_id]
     ).fetchall()
-    assert events == [(2, "suppressed"), (150, "suppressed")]
+    assert events == [(2, "withdrawn"), (150, "withdrawn")]
 
 
 def test_who_was_withdrawn_by_a_try_that_died_stays_withdrawn(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:

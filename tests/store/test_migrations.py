@@ -1,7 +1,9 @@
 """The schema goes up, down and up again, and makes its own partitions."""
 
+import shutil
 import threading
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from alembic.config import Config
@@ -9,9 +11,10 @@ from alembic.script import ScriptDirectory
 from psycopg import sql
 from psycopg.errors import RaiseException
 
+from include.errors import BongsuError
 from include.settings import ROOT
 from include.store import connect
-from include.store_migrations import downgrade, upgrade
+from include.store_migrations import STORE_SQL, downgrade, upgrade
 from tests.support import Databases
 
 pytestmark = pytest.mark.services
@@ -44,6 +47,24 @@ def test_up_down_and_up_again(empty_store: str) -> None:
     assert all("alembic_version" in name for name in left), sorted(left)
     upgrade(empty_store)
     assert objects(empty_store) == full
+
+
+def test_a_store_that_other_files_have_made_is_not_brought_forward(
+    empty_store: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    upgrade(empty_store, "0004_runs")
+    shutil.copytree(STORE_SQL, tmp_path / "sql")
+    with (tmp_path / "sql" / "0002_contacts.up.sql").open("a") as file:
+        file.write("-- an afterthought\n")
+    monkeypatch.setattr("include.store_migrations.STORE_SQL", tmp_path / "sql")
+    with pytest.raises(BongsuError, match="made by a development version whose schema 0004_runs was another"):
+        upgrade(empty_store)
+    monkeypatch.undo()
+    upgrade(empty_store)
+    with connect(empty_store) as owner:
+        owner.execute("UPDATE alembic_version SET version_num = '0099_later'")
+    with pytest.raises(BongsuError, match="the schema 0099_later of a later version"):
+        upgrade(empty_store)
 
 
 def test_the_migrations_form_one_line() -> None:

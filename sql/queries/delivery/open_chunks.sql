@@ -1,6 +1,6 @@
 -- Chunks that the line has taken and whose results are not all in.
 SELECT c.run_id, c.hop, c.chunk_no, c.first_no, c.last_no, c.line_no, l.table_name, c.state, c.accepted, c.withdrawn,
-       c.cancelled, c.handed_over_at
+       c.cancelled
 FROM chunks c JOIN lines l USING (line_no)
 WHERE c.run_id = %(run)s AND c.hop = %(hop)s AND c.state = 'accepted'
 ORDER BY c.chunk_no

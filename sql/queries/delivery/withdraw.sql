@@ -20,7 +20,7 @@ WITH refused AS MATERIALIZED (
 ),
 withdrawn AS (
     UPDATE messages m
-    SET outcome = 'suppressed', finished_at = now()
+    SET outcome = 'withdrawn', finished_at = now()
     WHERE m.run_id = %(run)s AND m.month = %(month)s AND m.hop = %(hop)s AND m.outcome IS NULL
       AND m.recipient_no BETWEEN %(first)s AND %(last)s
       AND m.recipient_no IN (SELECT recipient_no FROM refused)
@@ -28,7 +28,7 @@ withdrawn AS (
 ),
 noted AS (
     INSERT INTO message_events (tenant_id, recipient_no, run_id, occurred_at, hop, month, event)
-    SELECT %(tenant)s, recipient_no, %(run)s, now(), %(hop)s, %(month)s, 'suppressed' FROM withdrawn
+    SELECT %(tenant)s, recipient_no, %(run)s, now(), %(hop)s, %(month)s, 'withdrawn' FROM withdrawn
 )
 UPDATE chunks c
 SET withdrawn = c.withdrawn + (SELECT count(*) FROM withdrawn)

@@ -18,9 +18,9 @@ CROSS JOIN (
 ) x
 CROSS JOIN (SELECT count(*) AS recipients FROM recipients WHERE run_id = %(run)s AND month = %(month)s) p
 CROSS JOIN (
-    SELECT coalesce(sum(messages) FILTER (WHERE state = 'suppressed'), 0) AS withdrawn,
+    SELECT coalesce(sum(messages) FILTER (WHERE state = 'withdrawn'), 0) AS withdrawn,
            coalesce(sum(messages) FILTER (WHERE state = 'cancelled'), 0) AS cancelled,
-           coalesce(sum(messages) FILTER (WHERE state NOT IN ('suppressed', 'cancelled')), 0) AS claimed,
+           coalesce(sum(messages) FILTER (WHERE state NOT IN ('withdrawn', 'cancelled')), 0) AS claimed,
            coalesce(sum(messages) FILTER (WHERE state IN ('accepted', 'delivered', 'failed', 'expired')), 0) AS accepted,
            coalesce(sum(messages) FILTER (WHERE state = 'rejected'), 0) AS refused,
            coalesce(sum(messages) FILTER (WHERE state = 'unknown'), 0) AS unknown,

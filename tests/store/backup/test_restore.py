@@ -16,6 +16,7 @@ from include.errors import RunOver
 from include.pipeline.cancel import cancel
 from include.reporting.audit import audit
 from include.reporting.books import close
+from include.store_migrations import upgrade
 from tests.conftest import own_home
 from tests.store.backup.support import (
     a_campaign,
@@ -73,6 +74,7 @@ def test_a_campaign_survives_the_loss_of_both_servers(tmp_path: Path) -> None:
                 ADDED, 2
             )
             assert line_rows(databases) == on_line
+            upgrade(databases.owner_url)  # as every start does; it knows the restored schema for its own
             campaign = reopened(databases, campaign)
             recounted = audit(campaign.store, campaign.line, campaign.ring, campaign.run)
             assert (recounted.clean, recounted.agrees_with_certificate, recounted.found) == (True, True, 100)
