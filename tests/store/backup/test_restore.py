@@ -10,6 +10,7 @@ from include.backup import Part
 from include.backup.line import SKIPPED_SEQNOS
 from include.backup.restore import SKIPPED_RUNS
 from include.campaigns import runs
+from include.crashpoints import CrashPoint
 from include.delivery.dispatch import Dispatched
 from include.delivery.line_connection import connect_line
 from include.errors import RunOver
@@ -25,6 +26,7 @@ from tests.store.backup.support import (
     chunks_of,
     claim_only,
     databases_of,
+    die_at,
     hand_over_only,
     leave,
     line_rows,
@@ -132,6 +134,7 @@ def test_what_may_have_gone_out_since_the_backup_is_not_sent_again(servers: Data
     assert set(waiting) == {("3", 100), ("5", 6)}, "no agent takes a row that it may have taken before"
     before = line_rows(servers)
 
+    die_at(under_way, second, CrashPoint.before_store_commit)
     lost = Dispatched(0, 0, already=True, unknown=50)
     assert [under_way.dispatch(second), under_way.dispatch(fourth)] == [lost, lost]
     assert under_way.dispatch(third).accepted == 50, "a hand-over that the backup holds is settled by its marker"
