@@ -140,6 +140,7 @@ def test_two_runs_in_processes_at_once_each_report_their_own(airflow: RunningAir
     assert len({content["run_id"] for content in contents}) == 2
     assert sorted(content["state"] for content in contents) == ["finished", "refused"]
     assert sorted(one.returncode for one in done) == [0, 2]
+    assert len(list((airflow.databases.home / "logs").glob("in-process-acme-at-once-*"))) == 2
     sent = [len(airflow.handed(content["run_id"]).sent) for content in contents]
     assert sorted(sent) == [0, 300]
 
@@ -278,11 +279,13 @@ def test_a_held_run_that_is_cancelled_ends_with_closed_books(airflow: RunningAir
         until("chunks that wait for their lines", lambda: airflow.writers("GET_LOCK('SMSQ_SEND_1'"), 120)
         assert airflow.bongsu("state", "taken-back", "paused").returncode == 0
     until("chunks that wait", lambda: run.states("dispatch") == ["deferred"] * 3, 120)
-    done = airflow.bongsu("cancel", str(run.run_id), "--reason", "a wrong price")
+    done = airflow.bongsu("cancel", str(run.run_id), "--reason", "a wrong price ![](http://a.example/p.png)")
     assert done.returncode == 0, done.stderr
     assert "300 taken back, 0 had left; books closed" in done.stdout
     run.wait("failed")
     assert run.states("dispatch") == ["success"] * 3
     row = run.row()
     assert (row["state"], row["certificate"]["closed"], row["totals"]["cancelled"]) == ("cancelled", True, 300)
+    until("the run's note", lambda: run.note())
+    assert r"a wrong price \!\[\](http://a.example/p.png)" in (run.note() or ""), "nobody's browser fetches it"
     assert run.handed().rows == Counter()

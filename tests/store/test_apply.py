@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from include.campaigns import runs
+from include.campaigns import entries, runs
 from include.campaigns.apply import CAMPAIGNS_A_LOADER, Applied, apply, loader_shards
 from include.campaigns.guard import Refusal
 from include.campaigns.guarding import Asked, guard
@@ -26,7 +26,8 @@ from include.campaigns.manifest import (
     read_manifest,
 )
 from include.campaigns.runs import Run
-from include.campaigns.spec import CampaignSpec
+from include.campaigns.spec import CampaignSpec, Schedule
+from include.cli import applying
 from include.cli.applying import apply_all
 from include.errors import BongsuError
 from include.settings import ROOT, settings
@@ -269,6 +270,29 @@ def test_a_stored_definition_that_cannot_be_compiled_holds_up_no_service_and_can
         tenant.store.commit()
 
 
+def test_whatever_compiling_one_campaign_raises_the_others_have_their_entries(
+    tenant: Tenant, platform: psycopg.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    applied, other = tenant.apply(), tenant.apply(slug="other")
+    compile_manifests(platform, tmp_path)
+    good = entry_of(tmp_path, applied)
+    timing = entries.timing
+
+    def overflow(schedule: Schedule, zone: str) -> dict[str, str]:
+        if schedule.daily == "08:00":
+            raise OverflowError("date value out of range")
+        return timing(schedule, zone)
+
+    monkeypatch.setattr(entries, "timing", overflow)
+    broken = tenant.spec(schedule={"daily": "08:00"}).model_dump_json()
+    break_spec(tenant.databases, applied.campaign_id, broken)
+    compile_manifests(platform, tmp_path)
+    assert entry_of(tmp_path, applied) == good
+    assert entry_of(tmp_path, other)
+    (error,) = (one for one in read_errors(tmp_path) if tenant.slug in one.source)
+    assert "it cannot be read (OverflowError('date value out of range'))" in error.message
+
+
 @pytest.fixture
 def no_lines(databases: Databases) -> str:
     """A line group without lines, so that nothing of its tenants can be compiled."""
@@ -303,6 +327,7 @@ def test_one_file_that_cannot_be_applied_harms_no_other_of_the_call_and_its_erro
         document["audience"]["file"] = "contacts.csv"
         files[name] = tmp_path / f"{name}.yaml"
         files[name].write_text(json.dumps(document), encoding="utf-8")
+    files["foreign"] = tmp_path / "foreign.yaml"
     files["wrong"] = tmp_path / "wrong.yaml"
     files["wrong"].write_text("title: [", encoding="utf-8")
     for one in (tenant, lineless):
@@ -311,16 +336,25 @@ def test_one_file_that_cannot_be_applied_harms_no_other_of_the_call_and_its_erro
     for name, value in {**databases.environment, **ours}.items():
         monkeypatch.setenv(name, value)
     settings.cache_clear()
+    real = applying._apply
+
+    def apply_one(file: Path) -> applying.Applied:
+        if file == files["foreign"]:
+            raise ValueError("what nobody has thought of")
+        return real(file)
+
+    monkeypatch.setattr(applying, "_apply", apply_one)
     try:
-        applied, broken = apply_all([files["lineless"], files["wrong"], files["gone"], files["good"]])
+        applied, broken = apply_all([files["foreign"], files["lineless"], files["wrong"], files["gone"], files["good"]])
         assert [one.slug for one in applied] == ["good"]
-        assert [error.source for error in broken] == ["lineless.yaml", "wrong.yaml", "gone.yaml"]
-        assert "has no line: give it a line group that has one" in str(broken[0])
+        assert [error.source for error in broken] == ["foreign.yaml", "lineless.yaml", "wrong.yaml", "gone.yaml"]
+        assert "it was not applied" in str(broken[0])
+        assert "has no line: give it a line group that has one" in str(broken[1])
 
         def listed() -> list[str]:
             return [Path(error.source).name for error in listed_files(tmp_path / "manifests")]
 
-        assert sorted(listed()) == ["gone.yaml", "lineless.yaml", "wrong.yaml"]
+        assert sorted(listed()) == ["foreign.yaml", "gone.yaml", "lineless.yaml", "wrong.yaml"]
         files["gone"].unlink()
         with databases.platform() as platform:
             platform.execute("UPDATE tenants SET line_group = NULL WHERE tenant_id = %s", [lineless.tenant_id])

@@ -68,7 +68,7 @@ def test_every_spelling_is_one_number_and_every_bad_one_has_its_reason(make: Mak
 
 
 def test_the_csv_of_rejected_rows_holds_no_formulas(make: Make, tmp_path: Path) -> None:
-    phones = ["=cmd|'/c calc'!A1", "+cmd", "@SUM(1)", "-2+3", "\t=1", "＝1+1", "010-1234-567"]
+    phones = ["=cmd|'/c calc'!A1", "+cmd", "@SUM(1)", "-2+3", "\t=1", "＝1+1", "\r=1", "010-1234-567"]
     header = "=HYPERLINK(1)"
     rows = [*((phone, "x") for phone in phones), ("01012345678", "😀")]
     text = f"[ACME] {{{{{header}}}}}"

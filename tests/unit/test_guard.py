@@ -151,7 +151,7 @@ def test_a_test_send_needs_people_of_its_own() -> None:
     assert reason(manual(NINE, test_send=True)) == "no_test_file"
 
 
-@pytest.mark.parametrize("why", ["", "   ", ".", "-!"])
+@pytest.mark.parametrize("why", ["", "   ", ".", "-!", "a", "가."])
 def test_quiet_hours_are_not_overridden_without_a_reason(why: str) -> None:
     facts = manual(NINE.replace(hour=3), override_quiet_hours=True, override_reason=why)
     assert reason(facts) == "quiet_hours"

@@ -95,6 +95,11 @@ def go_on(databases: Databases, campaign: Campaign, last_seqno: int) -> None:
     assert campaign.value(stopped_by, campaign.tenant_id).startswith("command line, ")
     slug = campaign.value("SELECT slug FROM tenants WHERE tenant_id = %s", campaign.tenant_id)
     assert bongsu(databases, "lift", slug).returncode == 0
+    assert bongsu(databases, "keys", "rotate").returncode == 0
+    rotated_by = "SELECT actor FROM audit_log WHERE action = 'key rotated'"
+    with databases.owner() as owner:
+        (actor,) = owner.execute(rotated_by.encode()).fetchone() or ("",)
+    assert str(actor).startswith("command line, ")
     run = campaign.begin()
     assert run.run_id > before + SKIPPED_RUNS
     campaign.send()
