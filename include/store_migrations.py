@@ -44,7 +44,10 @@ def _check_past(connection: Connection) -> None:
     if revision is None:
         return
     if not (STORE_SQL / f"{revision}.up.sql").exists():
-        raise BongsuError(f"The campaign store has the schema {revision} of a later version. Use that one.")
+        raise BongsuError(
+            f"The campaign store has the schema {revision}, which this version does not know: a later version has made "
+            "it, or the database is another program's. Nothing was changed."
+        )
     if connection.scalar(text("SELECT obj_description('bongsu'::regnamespace)")) != _made_by(f"{revision}.up"):
         raise BongsuError(
             f"The campaign store was made by a development version whose schema {revision} was another. It cannot be "

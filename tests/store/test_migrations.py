@@ -63,7 +63,7 @@ def test_a_store_that_other_files_have_made_is_not_brought_forward(
     upgrade(empty_store)
     with connect(empty_store) as owner:
         owner.execute("UPDATE alembic_version SET version_num = '0099_later'")
-    with pytest.raises(BongsuError, match="the schema 0099_later of a later version"):
+    with pytest.raises(BongsuError, match="the schema 0099_later, which this version does not know"):
         upgrade(empty_store)
 
 
