@@ -49,6 +49,10 @@ def test_the_roles_have_no_way_around(databases: Databases) -> None:
         "UPDATE lines SET kind = 'bulk'",
         "UPDATE tenants SET line_group = NULL",
         "INSERT INTO line_group_lines VALUES ('bulk-1', 11)",
+        "UPDATE runs SET lines = '{11}'",
+        "UPDATE runs SET version = 2",
+        "UPDATE runs SET campaign_id = 1",
+        "UPDATE chunks SET line_no = 11",
     ],
 )
 def test_the_application_cannot_lift_its_limits(databases: Databases, statement: str) -> None:

@@ -297,6 +297,7 @@ def test_it_is_independent_of_what_it_audits() -> None:
     assert [claims.findall(statement) for statement in statements if claims.search(statement)] == []
 
 
+@pytest.mark.services
 @pytest.mark.parametrize("moment", ["NULL", "'0000-00-00'", "'1900-01-01'", "'2100-01-01'"])
 def test_a_row_without_a_possible_time_is_audited_like_any_other(make: Make, moment: str) -> None:
     campaign = finish(make(150))

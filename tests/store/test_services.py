@@ -302,6 +302,7 @@ def test_other_users_can_read_nothing_of_the_state_directory(home: Home) -> None
 
 
 def test_a_port_that_somebody_else_has_is_said_before_anything_starts(home: Home) -> None:
+    assert wait_until(lambda: not is_locked(home.supervisor_lock), GONE_SECONDS), "the services of the test before"
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
