@@ -316,7 +316,9 @@ def test_a_port_that_somebody_else_has_is_said_before_anything_starts(home: Home
 
 
 def test_a_start_on_another_airflow_port_than_last_time_is_noted(home: Home) -> None:
-    before = read_json(home.ports)["airflow"]
+    with client(home):
+        before = read_json(home.ports)["airflow"]
+    assert wait_until(lambda: not is_locked(home.supervisor_lock), GONE_SECONDS)
     with socket.socket() as other:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         other.bind(("127.0.0.1", before))
