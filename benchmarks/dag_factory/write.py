@@ -60,9 +60,11 @@ def _shared(entry: Entry) -> dict[str, Any]:
         before = [name]
     tasks["dispatch"] |= {
         "map_index_template": "{{ chunk_label }}",
-        "test_line": entry.test_line,
         "expand": {"chunk_no": "chunk_recipients.output"},
     }
+    for name, before_it in (("collect_receipts", "dispatch"), ("aggregate_results", "collect_receipts")):
+        after_all = {"trigger_rule": "all_done_min_one_success", "dependencies": [before_it, "chunk_recipients"]}
+        tasks[name] |= after_all
     return {
         "max_active_runs": dag.max_active_runs,
         "is_paused_upon_creation": True,

@@ -66,13 +66,15 @@ BEGIN
         partition_name := parent || to_char(utc, '"_y"YYYY"m"MM');
         CONTINUE WHEN to_regclass(partition_name) IS NOT NULL;
         -- a message gets its outcome after it was written: free space in its page keeps the new version there
-        EXECUTE format('CREATE TABLE %I PARTITION OF %I FOR VALUES IN (%s) %s', partition_name, parent,
-                       extract(year FROM utc) * 12 + extract(month FROM utc) - 1,
+        EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING ALL) %s', partition_name, parent,
                        CASE parent WHEN 'messages' THEN 'WITH (fillfactor = 50)' END);
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', partition_name);
         EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', partition_name);
         -- a dump reads partitions by their own names: without a policy of its own the owner would see no row there
         EXECUTE format('CREATE POLICY owner_all ON %I TO bongsu_owner USING (true) WITH CHECK (true)', partition_name);
+        -- attached, not created as a partition: that would wait for everybody who reads or writes the parent, and they for it
+        EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES IN (%s)', parent, partition_name,
+                       extract(year FROM utc) * 12 + extract(month FROM utc) - 1);
     END LOOP;
 END $$;
 REVOKE EXECUTE ON FUNCTION bongsu.ensure_month FROM public;

@@ -15,6 +15,7 @@ from include.errors import BongsuError
 from include.settings import ROOT
 from include.store import connect
 from include.store_migrations import STORE_SQL, downgrade, upgrade
+from tests.store.conftest import Make
 from tests.support import Databases
 
 pytestmark = pytest.mark.services
@@ -100,6 +101,18 @@ def test_partitions_are_named_by_month_and_made_once(databases: Databases) -> No
         )
         platform.execute(insert, [moment.year * 12 + moment.month - 1])
         platform.rollback()
+
+
+def test_a_month_that_begins_waits_for_nobody_who_sends(make: Make, databases: Databases) -> None:
+    campaign = make(5)
+    campaign.send()
+    with connect(databases.store_url, 1) as store:
+        campaign.store.execute("UPDATE messages SET result_code = 1 WHERE run_id = %s", [campaign.run.run_id])
+        campaign.store.execute("SELECT FROM recipients, exclusions, message_events LIMIT 1")
+        store.execute("SET lock_timeout = '2s'")
+        store.execute("SELECT bongsu.ensure_month(now() + interval '5 months')")
+        store.rollback()
+        campaign.store.rollback()
 
 
 def test_no_month_far_from_now_gets_partitions(databases: Databases) -> None:
