@@ -138,6 +138,14 @@ class Campaign:
     def dispatch(self, chunk_no: int) -> Dispatched:
         return dispatch_chunk(self.store, self.line, self.run, self.ring, chunk_no)
 
+    def forget_acceptance(self) -> None:
+        """What a crash between the line's commit and the store's leaves behind."""
+        self.store.execute(
+            "UPDATE chunks SET state = 'planned', accepted = 0, handed_over_at = NULL WHERE run_id = %s",
+            [self.run.run_id],
+        )
+        self.store.commit()
+
     def send(self) -> list[int]:
         """Everything up to the hand-over of every chunk; the chunks' numbers."""
         self.import_()

@@ -59,12 +59,7 @@ def test_a_chunk_tried_twice_is_handed_over_once(make: Make) -> None:
 def test_a_try_that_died_after_the_line_took_it_is_finished_by_the_next(make: Make) -> None:
     campaign = ready(make(100))
     campaign.dispatch(1)
-    # what a crash between the line's commit and ours leaves behind
-    campaign.store.execute(
-        "UPDATE chunks SET state = 'planned', accepted = 0, handed_over_at = NULL WHERE run_id = %s",
-        [campaign.run.run_id],
-    )
-    campaign.store.commit()
+    campaign.forget_acceptance()
     assert campaign.dispatch(1) == Dispatched(100, 0, already=True)
     assert len(campaign.line_rows()) == 100
 

@@ -260,10 +260,7 @@ def test_after_the_last_day_nothing_leaves_any_more(make: Make) -> None:
 def test_a_chunk_that_was_handed_over_is_accepted_whatever_holds_the_run(make: Make) -> None:
     campaign = frozen(make(100))
     campaign.dispatch(1)
-    campaign.store.execute(
-        "UPDATE chunks SET state = 'planned', accepted = 0, handed_over_at = NULL WHERE run_id = %s",
-        [campaign.run.run_id],
-    )
+    campaign.forget_acceptance()
     campaign.store.execute("UPDATE campaigns SET state = 'paused' WHERE campaign_id = %s", [campaign.campaign_id])
     campaign.store.commit()
     assert campaign.dispatch(1) == Dispatched(100, 0, already=True)
