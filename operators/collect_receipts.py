@@ -39,7 +39,7 @@ class CollectReceiptsOperator(StageOperator):
         with self.opened_run() as (store, run), runs.stage(store, run, "collect_receipts", shared=True) as stage:
             with self.opened_line() as line:
                 found = collect(store, line, run)
-                if found.waiting and self._soon(line, run):
+                if found.waiting and self._soon(line, run, found):
                     found = replace(again := collect(store, line, run), settled=found.settled + again.settled)
             closes = window_closes(store, run)
             closed = datetime.now(UTC) >= closes
@@ -58,13 +58,13 @@ class CollectReceiptsOperator(StageOperator):
             self._wait(run, found, closes)
         return stage.counts
 
-    def _soon(self, line: "Connection", run: "Run") -> bool:
+    def _soon(self, line: "Connection", run: "Run", found: "Collected") -> bool:
         """Whether the agents have a result for every row within a second."""
         from include.delivery.receipts import rows_waiting
 
         for pause in SHORT_WAIT:
             time.sleep(pause)
-            if not rows_waiting(line, _tables(run), run.run_id, hop=0):
+            if not rows_waiting(line, found.tables, run.run_id, hop=0):
                 return True
         return False
 
@@ -77,7 +77,7 @@ class CollectReceiptsOperator(StageOperator):
             trigger=ReceiptTrigger(
                 line_url=self.line_hook.get_url(),
                 run_id=run.run_id,
-                tables=_tables(run),
+                tables=found.tables,
                 waiting=found.waiting,
                 poll_seconds=poll if found.waiting else max(poll, STALLED_SECONDS),
                 closes_at=closes.isoformat(),
@@ -85,10 +85,3 @@ class CollectReceiptsOperator(StageOperator):
             method_name="execute",
             timeout=left + timedelta(minutes=10),
         )
-
-
-def _tables(run: "Run") -> list[str]:
-    """The queue tables of the run's lines."""
-    from include.delivery.line_schema import queue_table
-
-    return sorted({queue_table(line_no) for line_no in run.lines})

@@ -25,7 +25,7 @@ class ReceiptTrigger(BaseTrigger):
     log and asked again.
 
     :param line_url: resolved in the worker; Airflow encrypts the arguments of a trigger.
-    :param tables: the queue tables of the run's lines.
+    :param tables: the queue tables with rows that wait.
     :param waiting: rows without a result when the wait began; when there were none, the line has nothing more to say
         for now and is asked every ``poll_seconds`` from the beginning.
     :param closes_at: end of the receipt window, ISO 8601.

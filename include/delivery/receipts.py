@@ -33,22 +33,28 @@ class Collected:
     :param settled: messages that got their result at this look.
     :param outstanding: messages still without one.
     :param waiting: rows in the line's queues that the agents have no result for yet.
+    :param tables: the queue tables that hold those. Only these are asked while waiting: a line that took nothing of the
+        run may be broken.
     """
 
     settled: int
     outstanding: int
     waiting: int
+    tables: list[str]
 
 
 def collect(store: psycopg.Connection, line_connection: MySQLdb.Connection, run: Run, hop: int = 0) -> Collected:
     """Settle what has a result, chunk by chunk, each in its own transaction. Safe to repeat at any moment."""
     settled = outstanding = waiting = 0
+    tables = set()
     for chunk in open_chunks(store, run, hop):
         changed, still, queued = _settle(store, line_connection, run, chunk)
         settled += changed
         outstanding += still
         waiting += queued
-    return Collected(settled, outstanding, waiting)
+        if queued:
+            tables.add(chunk.table_name)
+    return Collected(settled, outstanding, waiting, sorted(tables))
 
 
 def expire(store: psycopg.Connection, run: Run, hop: int = 0) -> int:

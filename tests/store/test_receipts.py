@@ -61,6 +61,7 @@ def test_part_of_the_results_then_the_rest(make: Make) -> None:
     assert load_chunk(campaign.store, campaign.run, 1).state == "accepted"
     finish_rows(campaign, 16)
     last = campaign.collect()
+    assert last.tables == []
     assert (last.settled, last.outstanding, last.waiting) == (looked.outstanding, 0, 0)
     assert {load_chunk(campaign.store, campaign.run, number).state for number in (1, 2, 3)} == {"final"}
     codes = Counter(
