@@ -9,11 +9,12 @@ import gzip
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
+from MySQLdb import Error as MySQLError
 from MySQLdb.connections import Connection
 from MySQLdb.cursors import Cursor, SSCursor
 
@@ -25,6 +26,8 @@ from include.queries import query
 QUEUE = re.compile(r"SMSQ_SEND_\d+")
 OURS = re.compile(r"SMSQ_SEND_\d+(_\d{6})?|BONGSU_HANDOVER")
 MARKERS = "BONGSU_HANDOVER"
+ALONE = "BONGSU_BACKUP"
+"""A lock on the line's server: whoever makes or restores a backup has it."""
 LOADED, REPLACED = "RESTORED_", "REPLACED_"
 """What a table's name begins with while it waits to take its place, and after it has lost it."""
 BATCH = 2_000
@@ -41,31 +44,37 @@ def line_tables(line: Connection, prefix: str = "") -> list[str]:
     return [name for name in names if name.startswith(prefix) and OURS.fullmatch(name.removeprefix(prefix))]
 
 
+@contextmanager
+def no_hand_over(line: Connection, tables: Iterable[str]) -> Iterator[None]:
+    """While the block runs, no chunk is being handed over to these queues, and nobody else makes or restores a backup.
+
+    :raises BackupError: somebody else does.
+    :raises Unavailable: a hand-over did not end in time.
+    """
+    with line.cursor() as cursor:
+        try:
+            if not _locked(cursor, ALONE, 0):
+                raise BackupError("Another backup or restore of this line is at work. Nothing was changed.")
+            for table in sorted(set(filter(QUEUE.fullmatch, tables))):  # whoever hands over holds its table's lock
+                if not _locked(cursor, table, LOCK_SECONDS):
+                    raise Unavailable(f"A chunk is being handed over to {table} for {LOCK_SECONDS} s; try again later.")
+            yield
+        finally:
+            with suppress(MySQLError):  # the connection is gone, and with it the locks
+                cursor.execute("DO RELEASE_ALL_LOCKS()")
+
+
+def _locked(cursor: Cursor, name: str, seconds: int) -> bool:
+    cursor.execute("SELECT GET_LOCK(%s, %s)", (name, seconds))
+    return bool(cursor.fetchone() == (1,))
+
+
 class LineSnapshot:
     """The line as it is when :meth:`take` is called; the connection is used for nothing else until it is closed."""
 
     def __init__(self, line: Connection) -> None:
         self._line = line
         self._tables: list[str] = []
-
-    @contextmanager
-    def no_hand_over(self) -> Iterator[None]:
-        """While the block runs, no chunk is being handed over: whoever does it holds its table's lock.
-
-        :raises Unavailable: a hand-over did not end in time.
-        """
-        with self._line.cursor() as cursor:
-            try:
-                for table in filter(QUEUE.fullmatch, line_tables(self._line)):
-                    cursor.execute("SELECT GET_LOCK(%s, %s)", (table, LOCK_SECONDS))
-                    row = cursor.fetchone()
-                    if row is None or row[0] != 1:
-                        raise Unavailable(
-                            f"A chunk is being handed over to {table} for {LOCK_SECONDS} s; try again later."
-                        )
-                yield
-            finally:
-                cursor.execute("DO RELEASE_ALL_LOCKS()")
 
     def take(self) -> None:
         """Fix the moment; once more when a log was made amid it, which may have got rows of the queue."""

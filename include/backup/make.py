@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from include.backup.line import LineSnapshot
+from include.backup.line import LineSnapshot, line_tables, no_hand_over
 from include.backup.manifest import LINE_FILE, STORE_FILE, BackupError, Manifest, write_manifest
 from include.backup.store import StoreSnapshot, open_chunks
 from include.delivery.line_connection import connect_line
@@ -45,7 +45,7 @@ def make_backup(folder: Path, owner_url: str, line_url: str, say: Callable[[str]
 def _fill(draft: Path, owner_url: str, line_url: str, say: Callable[[str], None]) -> Manifest:
     with closing(connect_line(line_url)) as connection, closing(StoreSnapshot(owner_url)) as store:
         line = LineSnapshot(connection)
-        with line.no_hand_over():
+        with no_hand_over(connection, line_tables(connection)):
             store.take()
             line.take()
             made_at = datetime.now(UTC)

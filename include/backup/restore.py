@@ -55,7 +55,12 @@ def restore_backup(
             f"The backup was made by Bongsu {manifest.version} (schema {manifest.revision}), this one has {ours}. "
             "Restore it with the version that made it, then start this one, which brings the schema forward."
         )
-    with closing(connect_line(line_url)) as line:
+    queues = [table.name for table in manifest.line_tables]
+    with (
+        closing(connect_line(line_url)) as line,
+        # what is handed over amid a restore would be lost with the tables that it went to
+        lines.no_hand_over(line, [*queues, *lines.line_tables(line)]),
+    ):
         with connect(owner_url, application_name="bongsu restore") as owner:
             _check_target(owner, line, manifest, only, replace)
             settle = _settling(owner, manifest, ring, actor)

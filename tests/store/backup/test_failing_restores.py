@@ -2,11 +2,14 @@
 
 import json
 import shutil
+import threading
 from pathlib import Path
 from typing import Any
 
+import MySQLdb
 import psycopg
 import pytest
+from MySQLdb.connections import Connection
 
 from include.backup import Part
 from include.backup import line as lines
@@ -14,6 +17,7 @@ from include.backup.line import line_tables
 from include.backup.manifest import LINE_FILE, MANIFEST, STORE_FILE, BackupError
 from include.delivery.dispatch import Dispatched
 from include.delivery.line_connection import connect_line
+from include.errors import HandOverError
 from include.privacy.cipher import KeyRing, KeyRingError
 from include.privacy.ring import open_ring, rotate
 from tests.store.backup.support import (
@@ -23,13 +27,16 @@ from tests.store.backup.support import (
     hand_over_only,
     leave,
     line_rows,
+    opened,
     reopened,
     restore,
     store_rows,
 )
-from tests.support import Databases
+from tests.support import Campaign, Databases
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
+
+WAITING = "SELECT 1 FROM information_schema.processlist WHERE state = 'User lock'"
 
 
 def test_a_restore_with_another_ring_is_refused(servers: Databases, tmp_path: Path) -> None:
@@ -186,3 +193,55 @@ def test_a_store_that_is_not_replaced_leaves_the_line_no_marker(
     campaign = reopened(servers, campaign)
     assert campaign.dispatch(chunk) == Dispatched(5, 0, already=False)
     leave(campaign)
+
+
+def test_what_is_handed_over_amid_a_restore_waits_for_its_end(
+    servers: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row that went to the table which the restore replaces would be lost, and its marker with it."""
+    campaign = a_campaign(servers, tmp_path, 5)
+    campaign.import_()
+    campaign.freeze()
+    (chunk,) = chunks_of(campaign)
+    leave(campaign)
+    back_up(servers, tmp_path / "backup")
+    load = lines.load_line
+    tries: list[object] = []
+
+    def load_meanwhile(line: Connection, *arguments: Any) -> None:
+        again = reopened(servers, campaign)
+        thread = threading.Thread(target=lambda: tries.append(outcome_of(again, chunk)))
+        thread.start()
+        with connect_line(servers.line_url) as watch, watch.cursor() as cursor:
+            while thread.is_alive() and not cursor.execute(WAITING):
+                pass
+        load(line, *arguments)
+        tries.append(thread)
+
+    monkeypatch.setattr(lines, "load_line", load_meanwhile)
+    restore(servers, tmp_path / "backup", only=Part.line)
+    thread, *_ = tries
+    assert isinstance(thread, threading.Thread), "nothing was handed over before the end"
+    thread.join(300)
+    again = reopened(servers, campaign)
+    assert again.dispatch(chunk) == Dispatched(0, 0, already=True, unknown=5)
+    assert again.line_rows() == []
+    leave(*opened)
+
+
+def outcome_of(campaign: Campaign, chunk: int) -> object:
+    try:
+        return campaign.dispatch(chunk)
+    except (HandOverError, MySQLdb.Error) as error:
+        return error
+
+
+def test_of_two_restores_at_once_one_is_refused(servers: Databases, tmp_path: Path) -> None:
+    back_up(servers, tmp_path / "backup")
+    before = line_rows(servers)
+    with connect_line(servers.line_tables_url) as other, lines.no_hand_over(other, []):
+        for one in (lambda: restore(servers, tmp_path / "backup"), lambda: back_up(servers, tmp_path / "again")):
+            with pytest.raises(BackupError, match="Another backup or restore of this line is at work"):
+                one()
+    assert line_rows(servers) == before
+    restore(servers, tmp_path / "backup")
