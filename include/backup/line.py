@@ -197,6 +197,15 @@ def drop_tables(line: Connection, *prefixes: str) -> None:
             cursor.execute(f"DROP TABLE {table}")
 
 
+def given_run_number(line: Connection) -> int:
+    """The highest run of which the line, if it is there, has taken something."""
+    with line.cursor() as cursor:
+        if MARKERS in line_tables(line):
+            cursor.execute(query("backup/line_given_run_number"))
+            return int(cursor.fetchone()[0] or 0)
+    return 0
+
+
 def is_filled(line: Connection) -> bool:
     """Whether any table of the line has a row."""
     with line.cursor() as cursor:

@@ -63,7 +63,7 @@ def restore_backup(
     ):
         with connect(owner_url, application_name="bongsu restore") as owner:
             _check_target(owner, line, manifest, only, replace)
-            settle = _settling(owner, manifest, ring, actor)
+            settle = _settling(owner, manifest, ring, _given_run_number(owner, line), actor)
             # What the store will not know to be handed over: the one that is put back, or the one that has stayed.
             unsettled = open_chunks(owner) if only is Part.line else manifest.open_chunks
         try:
@@ -136,7 +136,13 @@ def _is_filled(owner: psycopg.Connection) -> bool:
     return has_schema and owner.execute(query("backup/is_filled")).fetchone() == (True,)
 
 
-def _settling(owner: psycopg.Connection, manifest: Manifest, ring: KeyRing, actor: str) -> list[bytes]:
+def _given_run_number(owner: psycopg.Connection, line: Connection) -> int:
+    """The highest run that the databases of today know: an earlier restore has brought it far above the backup's."""
+    row = owner.execute(query("backup/given_run_number")).fetchone()
+    return max(int(row[0]) if row and row[0] else 0, lines.given_run_number(line))
+
+
+def _settling(owner: psycopg.Connection, manifest: Manifest, ring: KeyRing, given: int, actor: str) -> list[bytes]:
     """What follows the dump, in its transaction: its rows are counted, and nothing goes on by itself."""
     reason = f"Restored from the backup of {manifest.made_at}; refusals recorded since are missing, import them first."
     ended = (
@@ -147,7 +153,7 @@ def _settling(owner: psycopg.Connection, manifest: Manifest, ring: KeyRing, acto
     texts = [
         composed(query("backup/check_rows"), {"rows": json.dumps(manifest.store_rows)}),
         composed(query("backup/end_runs"), {"made_at": manifest.made_at, "reason": ended}),
-        composed(query("backup/skip_run_numbers"), {"skipped": SKIPPED_RUNS}),
+        composed(query("backup/skip_run_numbers"), {"given": given, "skipped": SKIPPED_RUNS}),
         composed("SELECT set_config('app.actor', %s, true)", [actor]),
         composed(query("backup/hold_tenants"), {"reason": reason}),
         # Keys of rotations after the backup: the ring has them, so the store may know them.

@@ -38,7 +38,7 @@ def audit(
 
         number = int(run) if run.isascii() and run.isdigit() else None
         with ensure(Level.databases, say):
-            owner = tenant or (owner_of(run, None) if number is None else owner_of_run(number))
+            owner = owner_of(run, tenant) if number is None else tenant or owner_of_run(number)
             with tenant_store(owner) as (store, _):
                 audited = runs.load(store, run_of(store, run) if number is None else number)
                 ring = open_ring(store, settings().keyring)

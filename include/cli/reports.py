@@ -45,7 +45,8 @@ def exit_code(content: dict[str, Any]) -> int:
 
     if content["state"] == "refused" or is_empty(content):
         return REFUSED
-    return DONE if content["books_closed"] and content["state"] == "finished" else FAILED
+    is_known = content["books_closed"] and not content["unknown"]
+    return DONE if is_known and content["state"] == "finished" else FAILED
 
 
 def rejected(

@@ -78,17 +78,19 @@ def tenant_store(slug: str) -> Iterator[tuple[psycopg.Connection, int]]:
 def owner_of(campaign: str, tenant: str | None) -> str:
     """The tenant whose campaign is meant: the one named, or the only one that has a campaign called so.
 
-    :raises BongsuError: none has, or several have.
+    :raises BongsuError: none has, or several have, or the one named has not.
     """
-    if tenant is not None:
-        return tenant
     with platform() as connection:
-        rows = connection.execute(query("tenants/of_campaign"), [campaign]).fetchall()
-    if not rows:
+        if tenant is not None:
+            tenant_id(connection, tenant)
+        owners = [str(slug) for (slug,) in connection.execute(query("tenants/of_campaign"), [campaign])]
+    if not owners:
         raise BongsuError(f"There is no campaign {campaign!r}. Apply one with: bongsu apply FILE")
-    if len(rows) > 1:
-        raise Ambiguous(f"Tenants {', '.join(slug for (slug,) in rows)} have a campaign {campaign!r}; add --tenant")
-    return str(rows[0][0])
+    if tenant is not None and tenant not in owners:
+        raise BongsuError(f"Tenant {tenant} has no campaign {campaign!r}; one of that name has: {', '.join(owners)}")
+    if tenant is None and len(owners) > 1:
+        raise Ambiguous(f"Tenants {', '.join(owners)} have a campaign {campaign!r}; add --tenant")
+    return tenant or owners[0]
 
 
 def owner_of_run(run_id: int) -> str:

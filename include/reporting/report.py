@@ -82,8 +82,9 @@ def render_report(report: dict[str, Any]) -> list[str]:
 
 
 def is_empty(report: dict[str, Any]) -> bool:
-    """Whether the books of the run are closed and nobody was written to."""
-    return bool(report["books_closed"]) and not report["accepted"] and report["state"] == "finished"
+    """Whether the books of the run are closed and nobody was written to for certain."""
+    sent = report["accepted"] or report["unknown"]
+    return bool(report["books_closed"]) and not sent and report["state"] == "finished"
 
 
 def _books(report: dict[str, Any]) -> str:

@@ -7,10 +7,12 @@ import pytest
 
 from include.backup.line import close_chunks
 from include.backup.manifest import OpenChunk
+from include.cli.reports import exit_code
 from include.delivery.chunks import plan_chunks
 from include.delivery.dispatch import Dispatched
 from include.errors import Refused, RunOver
 from include.reporting.books import close
+from include.reporting.report import load_report, render_report
 from operators.aggregate_results import AggregateResultsOperator, _end_without_success
 from tests.store.conftest import Make
 
@@ -52,3 +54,6 @@ def test_a_run_with_messages_of_which_nobody_can_tell_is_no_success(make: Make) 
     assert (totals.claimed, totals.unknown, totals.accepted) == (5, 5, 0)
     with pytest.raises(RunOver, match="Of 5 messages nobody can tell whether they have gone out"):
         _end_without_success(campaign.again(), totals)
+    report = load_report(campaign.store, campaign.run.run_id)
+    assert exit_code({**report, "state": "finished"}) == 1, "a script that repeats what was not sent leaves it alone"
+    assert "nothing was sent" not in "\n".join(render_report({**report, "state": "finished"}))

@@ -84,3 +84,25 @@ def test_a_report_of_a_run_under_way_counts_its_people_and_calls_no_books_open(
     shown = databases.bongsu("report", campaign.spec.slug).stdout.splitlines()
     assert [line.split()[-1] for line in shown if line.startswith("recipients")] == ["3"]
     assert shown[-1] == "under way: the books are not closed yet"
+
+
+COMMANDS = ("state {} paused", "runs {}", "report {}", "rejected {}", "audit {}")
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.split()[0])
+def test_a_campaign_that_a_tenant_has_not_is_said_so(databases: Databases, make: Make, command: str) -> None:
+    """Whoever stops a wrong message and mistypes its name must not believe that it stopped."""
+    campaign, other = make(1), make(1)
+    mine, others = (
+        str(one.value("SELECT slug FROM tenants WHERE tenant_id = %s", one.tenant_id)) for one in (campaign, other)
+    )
+    slug = campaign.spec.slug
+    campaign.tamper("UPDATE campaigns SET slug = 'only-mine' WHERE campaign_id = %s", campaign.campaign_id)
+    try:
+        for name, tenant in (("nosuch", mine), ("only-mine", others)):
+            done = databases.bongsu(*command.format(name).split(), "--tenant", tenant)
+            assert done.returncode == 1, done.stdout
+            assert "campaign" in done.stderr
+            assert done.stdout == ""
+    finally:
+        campaign.tamper("UPDATE campaigns SET slug = %s WHERE campaign_id = %s", slug, campaign.campaign_id)

@@ -209,3 +209,38 @@ def test_a_store_that_was_lost_alone_believes_the_markers_of_the_line(servers: D
     again = line_rows(servers)
     assert set(again.pop("BONGSU_HANDOVER")) > set(markers)
     assert again == on_line
+
+
+@pytest.mark.parametrize("only", [Part.store, None])
+def test_a_backup_that_is_restored_twice_gives_no_number_of_a_run_twice(
+    servers: Databases, tmp_path: Path, only: Part | None
+) -> None:
+    campaign = a_campaign(servers, tmp_path, 5)
+    leave(campaign)
+    back_up(servers, tmp_path / "backup")
+    first, given = campaign.run, []
+    for _ in range(2):
+        restore(servers, tmp_path / "backup", only=only)
+        campaign = reopened(servers, campaign)
+        campaign.tamper("DELETE FROM kill_switches")
+        given.append(campaign.begin().run_id)
+        campaign.send()
+        assert sorted(campaign.line_rows()) == numbers(5)
+        leave(campaign)
+        campaign.run = first
+    assert given[1] > given[0] + SKIPPED_RUNS
+
+
+def test_a_line_that_outlived_its_store_has_its_say_in_the_numbers_of_runs(servers: Databases, tmp_path: Path) -> None:
+    campaign = a_campaign(servers, tmp_path, 5)
+    leave(campaign)
+    back_up(servers, tmp_path / "backup")
+    with connect_line(servers.line_tables_url) as line, line.cursor() as cursor:
+        marker = "INSERT INTO BONGSU_HANDOVER (run_id, hop, chunk_no, table_name, row_count) VALUES (%s, 0, 1, 'x', 0)"
+        cursor.execute(marker, (5_000_000,))
+        line.commit()
+    restore(servers, tmp_path / "backup", only=Part.store)
+    campaign = reopened(servers, campaign)
+    campaign.tamper("DELETE FROM kill_switches")
+    assert campaign.begin().run_id > 5_000_000 + SKIPPED_RUNS
+    leave(campaign)
