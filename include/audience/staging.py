@@ -21,12 +21,15 @@ from include.audience.reader import open_table
 from include.audience.staged import COPY_HEADER, COPY_TRAILER, staged_query
 from include.audience.table import Table
 from include.audience.text import TextTable
-from include.campaigns.customer_files import own_file
+from include.campaigns.customer_files import SAME_FILE, own_file
 from include.campaigns.runs import Run
+from include.errors import Refused
 from include.privacy.cipher import KeyRing
 
 LARGE = 4 << 20
 """Bytes of a file from which on processes of their own are worth their start."""
+MOST_TESTERS = 1_000
+"""People of a test file: a larger one is a copy of the customers'."""
 PROCESSES = min(3, len(os.sched_getaffinity(0)))
 """At most so many: PostgreSQL takes no more rows than three can make."""
 
@@ -54,6 +57,8 @@ def import_targets(
     """
     with ExitStack() as opened:
         path = own_file(run.spec.tenant, run.audience_file)
+        if run.test_send and path == own_file(run.spec.tenant, Path(run.spec.audience.file)):
+            raise Refused(f"{path.name}: {SAME_FILE}. A test send never goes to the customers.")
         large = PROCESSES > 1 and path.is_file() and path.stat().st_size >= LARGE
         crew = opened.enter_context(Crew(PROCESSES, path)) if large else None
         return _import(store, run, path, ring, crew, progress)
@@ -88,6 +93,11 @@ def _import(
             for rows, packed in _packed(table, job, packer, crew):
                 copy.write(packed)
                 done += rows
+                if run.test_send and done > MOST_TESTERS:
+                    raise Refused(
+                        f"{path.name}: a test file has at most {MOST_TESTERS:,} people, and this one has more. A test "
+                        "send never goes to the customers."
+                    )
                 progress(done)
             copy.write(COPY_TRAILER)
         values = {**run.place, "columns": packer.sealed, "rows": done}

@@ -1,6 +1,7 @@
 """Makes a backup: both snapshots at one moment, dumped into a folder that appears when it is whole."""
 
 import shutil
+import tempfile
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
@@ -26,15 +27,16 @@ def make_backup(folder: Path, owner_url: str, line_url: str, say: Callable[[str]
     """
     if folder.exists():
         raise BackupError(f"{folder} is there already. Name a new folder for each backup.")
-    draft = folder.with_name(f"{folder.name}.partial")
-    if draft.exists():
-        shutil.rmtree(draft)  # of a backup that was killed
-    draft.mkdir(mode=0o700, parents=True)
+    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # private, and of its own: another backup may be written beside it
+    draft = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", suffix=".partial", dir=folder.parent))
     try:
         manifest = _fill(draft, owner_url, line_url, say)
         write_manifest(draft, manifest)
         for file in draft.iterdir():
             file.chmod(0o600)
+        if folder.exists():
+            raise BackupError(f"{folder} has been made meanwhile. Name a new folder for each backup.")
         draft.rename(folder)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)

@@ -9,6 +9,8 @@ from pathlib import Path
 from include.errors import Refused
 from include.settings import settings
 
+SAME_FILE = "the test file is the file of the customers"
+
 
 class NotOwn(Refused):
     """A file that the tenant's campaigns do not read."""
@@ -21,6 +23,14 @@ class NotOwn(Refused):
 def folder_of(tenant: str) -> Path:
     """The folder of the tenant's files, links resolved."""
     return (settings().customer_files / tenant).resolve()
+
+
+def holders(path: Path) -> list[str]:
+    """The tenants in whose folders ``path`` lies, links resolved; none outside of all of them."""
+    root, place = settings().customer_files, path.resolve()
+    if not root.is_dir():
+        return []
+    return sorted(one.name for one in root.iterdir() if one.is_dir() and place.is_relative_to(one.resolve()))
 
 
 def own_file(tenant: str, path: Path) -> Path:

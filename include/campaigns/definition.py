@@ -11,7 +11,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from include.campaigns.customer_files import NotOwn, own_file
+from include.campaigns.customer_files import SAME_FILE, NotOwn, folder_of, holders, own_file
 from include.campaigns.document import ROOT_FIELD, Document, FieldPath, dotted, read_document
 from include.campaigns.mistakes import MISTAKE, shown
 from include.campaigns.spec import CampaignSpec
@@ -44,7 +44,7 @@ def load_definition(path: Path) -> CampaignSpec:
     except ValidationError as error:
         found = [_explain(detail, document) for detail in _causes(error.errors(include_url=False))]
         raise _wrong(path, sorted(found, key=lambda p: (p.line or 0, p.column or 0, p.field))) from None
-    if foreign := _foreign_files(spec, document):
+    if foreign := _folder_problems(path, spec, document):
         raise _wrong(path, foreign)
     return spec
 
@@ -56,16 +56,23 @@ def _wrong(path: Path, problems: list[SpecProblem]) -> SpecError:
     return SpecError(path.name, problems)
 
 
-def _foreign_files(spec: CampaignSpec, document: Document) -> list[SpecProblem]:
-    """The files of the spec that are not in its tenant's folder."""
-    problems = []
+def _folder_problems(path: Path, spec: CampaignSpec, document: Document) -> list[SpecProblem]:
+    """What the spec has to do with other tenants' folders, and a test file that is the customers'."""
+    problems, found = [], []
+    if (tenants := holders(path)) and spec.tenant not in tenants:
+        problem = f"the definition is in the folder of tenant {tenants[0]}"
+        fix = f"Write {tenants[0]}, or move the file into {folder_of(spec.tenant)}."
+        problems.append(SpecProblem("tenant", problem, fix, *document.nearest(("tenant",))))
     for field, name in (("file", spec.audience.file), ("test_file", spec.audience.test_file)):
         try:
             if name is not None:
-                own_file(spec.tenant, Path(name))
+                found.append(own_file(spec.tenant, Path(name)))
         except NotOwn as error:
             place = document.nearest(("audience", field))
             problems.append(SpecProblem(f"audience.{field}", error.problem, error.fix, *place))
+    if len(found) == 2 and found[0] == found[1]:
+        place = document.nearest(("audience", "test_file"))
+        problems.append(SpecProblem("audience.test_file", SAME_FILE, "Name a file of your own people.", *place))
     return problems
 
 

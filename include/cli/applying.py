@@ -78,9 +78,10 @@ def apply_all(files: Sequence[Path], *, all_there_are: bool = False) -> tuple[li
 
     applied: list[Applied] = []
     broken: dict[Path, SpecError] = {}
+    defined: dict[str, Path] = {}
     for file in files:
         try:
-            applied.append(_apply(file))
+            applied.append(_apply(file, defined))
         except SpecError as error:
             broken[file] = error
         except Exception as error:
@@ -118,13 +119,20 @@ def apply_file(file: Path) -> Applied:
     return applied[0]
 
 
-def _apply(file: Path) -> Applied:
+def _apply(file: Path, defined: dict[str, Path]) -> Applied:
+    """Put one definition into force.
+
+    :param defined: the files of this call by their campaign; the file is added.
+    """
     from include.campaigns.apply import apply as put_into_force
     from include.campaigns.definition import load_definition
     from include.cli.store import tenant_store
     from include.store import UnknownTenant
 
     spec = load_definition(file)
+    if (other := defined.setdefault(spec.dag_id, file)) != file:
+        problem = f"{other.name} defines {spec.tenant}/{spec.slug}, too"
+        raise SpecError(file.name, [SpecProblem("slug", problem, "Remove one of them, or give it another slug.")])
     try:
         with tenant_store(spec.tenant) as (store, _):
             done = put_into_force(store, spec, datetime.now(UTC))

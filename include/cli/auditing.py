@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from include.cli.output import DONE, FAILED, answer, clear_errors, say
+from include.cli.output import DONE, FAILED, answer, check_writable, clear_errors, say
 
 
 def audit(
@@ -25,6 +25,8 @@ def audit(
     Exit code: 0 everybody once, with their own message, and the certificate says the same; else 1.
     """
     with clear_errors():
+        if json_file is not None:
+            check_writable(json_file, "--json")
         from include.campaigns import runs
         from include.cli.store import owner_of, owner_of_run, tenant_store
         from include.delivery.line_connection import connect_line

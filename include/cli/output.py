@@ -5,6 +5,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import typer
 
@@ -21,6 +22,21 @@ def say(line: str) -> None:
 def answer(line: str) -> None:
     """What the command was asked for."""
     print(line, flush=True)
+
+
+def check_writable(path: Path, option: str) -> None:
+    """Refuse a file that cannot be written before the work is done that it is to tell of.
+
+    :raises BongsuError: it cannot; ``option`` names another one.
+    """
+    was_there = path.exists()
+    try:
+        with path.open("a", encoding="utf-8"):
+            pass
+    except OSError as error:
+        raise BongsuError(f"{path} cannot be written ({error.strerror}). Name another file with {option}.") from None
+    if not was_there:
+        path.unlink()
 
 
 @contextmanager

@@ -3,13 +3,12 @@ written to.
 """
 
 import json
-import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-from include.cli.output import DONE, FAILED, REFUSED, answer, clear_errors, say
+from include.cli.output import DONE, FAILED, REFUSED, answer, check_writable, clear_errors, say
 
 Tenant = Annotated[str | None, typer.Option(help="Whose campaign; needed when several tenants have one called so.")]
 
@@ -60,12 +59,10 @@ def rejected(
         from include.cli.store import owner_of, tenant_store
         from include.embedded.client import ensure
         from include.embedded.state import Level
-        from include.errors import BongsuError
         from include.reporting.report import run_of, write_rejected
 
         path = (out or Path(f"{slug}-rejected.csv")).resolve()
-        if not os.access(path if path.exists() else path.parent, os.W_OK):
-            raise BongsuError(f"{path} cannot be written. Name another file with --out, in a folder that exists")
+        check_writable(path, "--out")
         with ensure(Level.databases, say), tenant_store(owner_of(slug, tenant)) as (store, _):
             count = write_rejected(store, run_of(store, slug, run), path)
         answer(f"{path}: {count:,} rows")

@@ -214,7 +214,6 @@ def _finish(store: psycopg.Connection, seen: Snapshot, report: Path | None, *, e
     for line in render_report(content):
         answer(line)
     if report is not None:
-        report.parent.mkdir(parents=True, exist_ok=True)
         report.write_text(json.dumps(content, indent=2, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
     code = exit_code(content)
     return code if ended_well or code != 0 else FAILED

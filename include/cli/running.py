@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from include.cli.applying import Applied, apply_file
-from include.cli.output import INTERRUPTED, clear_errors, say
+from include.cli.output import INTERRUPTED, check_writable, clear_errors, say
 
 
 def run(
@@ -41,6 +41,8 @@ def run(
 
         # A broken definition is refused before anything is started for it.
         load_definition(file)
+        if report is not None:
+            check_writable(report, "--report")
         home = client.this_home()
         with client.ensure(Level.lines if in_process else Level.all, say) as services:
             applied = apply_file(file)

@@ -273,7 +273,11 @@ def _disagreements(
     totals: dict[str, int] = body["totals"]
     for name, here, there in (
         ("recipients", counted.recipients, totals["recipients"]),
-        ("withdrawn or cancelled", counted.withdrawn + counted.cancelled, totals["withdrawn"] + totals["cancelled"]),
+        (
+            "without a row",
+            counted.withdrawn + counted.cancelled + counted.missing,
+            totals["withdrawn"] + totals["cancelled"] + totals["unknown"],
+        ),
         ("accepted", counted.found, totals["accepted"]),
         ("rows on the line", counted.line_rows, totals["line_rows"]),
         ("handed over twice", counted.twice, totals["twice"]),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -328,6 +329,8 @@ def test_one_file_that_cannot_be_applied_harms_no_other_of_the_call_and_its_erro
         files[name] = tmp_path / f"{name}.yaml"
         files[name].write_text(json.dumps(document), encoding="utf-8")
     files["foreign"] = tmp_path / "foreign.yaml"
+    files["second"] = tmp_path / "second.yaml"
+    shutil.copy(files["good"], files["second"])
     files["wrong"] = tmp_path / "wrong.yaml"
     files["wrong"].write_text("title: [", encoding="utf-8")
     for one in (tenant, lineless):
@@ -338,23 +341,29 @@ def test_one_file_that_cannot_be_applied_harms_no_other_of_the_call_and_its_erro
     settings.cache_clear()
     real = applying._apply
 
-    def apply_one(file: Path) -> applying.Applied:
+    def apply_one(file: Path, defined: dict[str, Path]) -> applying.Applied:
         if file == files["foreign"]:
             raise ValueError("what nobody has thought of")
-        return real(file)
+        return real(file, defined)
 
     monkeypatch.setattr(applying, "_apply", apply_one)
     try:
-        applied, broken = apply_all([files["foreign"], files["lineless"], files["wrong"], files["gone"], files["good"]])
+        applied, broken = apply_all(
+            [files[name] for name in ("foreign", "lineless", "wrong", "gone", "good", "second")]
+        )
         assert [one.slug for one in applied] == ["good"]
-        assert [error.source for error in broken] == ["foreign.yaml", "lineless.yaml", "wrong.yaml", "gone.yaml"]
+        assert [error.source for error in broken] == [
+            "foreign.yaml", "lineless.yaml", "wrong.yaml", "gone.yaml", "second.yaml",
+        ]  # fmt: skip
+        assert "slug: good.yaml defines " in str(broken[-1])
         assert "it was not applied" in str(broken[0])
         assert "has no line: give it a line group that has one" in str(broken[1])
 
         def listed() -> list[str]:
             return [Path(error.source).name for error in listed_files(tmp_path / "manifests")]
 
-        assert sorted(listed()) == ["foreign.yaml", "gone.yaml", "lineless.yaml", "wrong.yaml"]
+        assert sorted(listed()) == ["foreign.yaml", "gone.yaml", "lineless.yaml", "second.yaml", "wrong.yaml"]
+        files["second"].unlink()
         files["gone"].unlink()
         with databases.platform() as platform:
             platform.execute("UPDATE tenants SET line_group = NULL WHERE tenant_id = %s", [lineless.tenant_id])

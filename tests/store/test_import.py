@@ -1,6 +1,7 @@
 """The customer's file into the staging table: every kind of bad row, every kind of file, and flat memory."""
 
 import csv
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -272,3 +273,19 @@ def test_memory_is_flat_in_the_length_of_the_file(make: Make, tmp_path: Path) ->
     ).stdout.split()
     small, large = map(int, told)
     assert large - small < 16, f"{small} MB for 50,000 rows, {large} MB for 200,000"
+
+
+def test_a_test_send_reads_no_file_of_customers(make: Make, acme_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the file itself under another name, which a link may have become since, nor a copy of it."""
+    monkeypatch.setattr("include.audience.staging.MOST_TESTERS", 3)
+    team, copy = acme_folder / "team.csv", acme_folder / "copy.csv"
+    for test_file, problem in ((team, "the test file is the file of the customers"), (copy, "at most 3 people")):
+        campaign = make(4, audience={"test_file": str(test_file)})
+        for file in (team, copy):
+            file.unlink(missing_ok=True)
+        team.symlink_to(campaign.spec.audience.file)
+        shutil.copy(campaign.spec.audience.file, copy)
+        campaign.begin(test_send=True)
+        with pytest.raises(Refused, match=problem):
+            campaign.import_()
+        assert campaign.value("SELECT to_regclass(%s)", campaign.staged) is None

@@ -35,7 +35,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     settings.cache_clear()
 
 
-def define(root: Path, file: str, test_file: str = "upload.csv") -> Path:
+def define(root: Path, file: str, test_file: str = "testers.csv") -> Path:
     path = root / "acme" / "welcome.yaml"
     path.write_text(DEFINITION.format(file=file, test_file=test_file), encoding="utf-8")
     return path
@@ -96,3 +96,25 @@ def test_a_definition_with_a_name_that_no_file_can_have_is_refused_with_its_line
 def test_a_name_that_no_file_can_have_is_refused(root: Path, name: str) -> None:
     with pytest.raises(Refused, match="no file can have this name"):
         own_file("acme", root / "acme" / name)
+
+
+def test_a_definition_in_one_tenants_folder_is_of_no_other(root: Path) -> None:
+    own = define(root, "upload.csv")
+    foreign = own.rename(root / "acme-busan" / "welcome.yaml")
+    text = foreign.read_text(encoding="utf-8").replace("upload.csv", "../acme/upload.csv")
+    foreign.write_text(text.replace("testers.csv", "../acme/testers.csv"), encoding="utf-8")
+    with pytest.raises(SpecError) as caught:
+        load_definition(foreign)
+    (problem,) = caught.value.problems
+    assert (problem.field, problem.line) == ("tenant", 1)
+    assert problem.problem == "the definition is in the folder of tenant acme-busan"
+
+
+@pytest.mark.parametrize("name", ["upload.csv", "team.csv", "../acme/./upload.csv"])
+def test_a_test_file_is_never_the_customers(root: Path, name: str) -> None:
+    (root / "acme" / "team.csv").symlink_to(root / "acme" / "upload.csv")
+    with pytest.raises(SpecError) as caught:
+        load_definition(define(root, "upload.csv", name))
+    (problem,) = caught.value.problems
+    assert (problem.field, problem.line) == ("audience.test_file", 7)
+    assert problem.problem == "the test file is the file of the customers"

@@ -7,7 +7,7 @@ import pytest
 from MySQLdb.connections import Connection
 
 from include.backup import line as lines
-from include.backup.manifest import MANIFEST, BackupError, Manifest, read_manifest
+from include.backup.manifest import MANIFEST, BackupError, LineTable, Manifest, read_manifest
 from include.delivery.line_connection import connect_line
 from tests.store.backup.support import a_campaign, back_up, leave, line_rows, restore
 from tests.support import Databases, finish_rows, numbers
@@ -97,3 +97,26 @@ def test_a_log_that_is_made_amid_a_backup_is_in_it(
     assert rows["SMSQ_SEND_1_209901"] == 5
     with connect_line(servers.line_tables_url) as line, line.cursor() as cursor:
         cursor.execute("DROP TABLE SMSQ_SEND_1_209901, SMSQ_SEND_2_209901, SMSQ_SEND_3_209901")
+
+
+def test_of_two_backups_into_one_folder_one_is_whole_and_the_other_fails(
+    servers: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "backup.partial").mkdir()
+    (tmp_path / "backup.partial" / "mine").touch()
+    dump = lines.LineSnapshot.dump
+    other: list[Manifest] = []
+
+    def dump_beside_another(self: lines.LineSnapshot, file: Path) -> list[LineTable]:
+        if not other:
+            monkeypatch.undo()
+            other.append(back_up(servers, tmp_path / "backup"))
+        return dump(self, file)
+
+    monkeypatch.setattr(lines.LineSnapshot, "dump", dump_beside_another)
+    with pytest.raises(BackupError, match="has been made meanwhile"):
+        back_up(servers, tmp_path / "backup")
+    assert read_manifest(tmp_path / "backup") == other[0]
+    restore(servers, tmp_path / "backup")
+    assert sorted(path.name for path in tmp_path.glob("backup*")) == ["backup", "backup.partial"]
+    assert (tmp_path / "backup.partial" / "mine").exists(), "what is not ours stays"

@@ -149,6 +149,8 @@ def test_what_may_have_gone_out_since_the_backup_is_not_sent_again(servers: Data
     done = cancel(under_way.store, under_way.line, under_way.ring, under_way.run.run_id, "sent before the loss")
     totals = done.totals
     assert (totals.recipients, totals.accepted, totals.unknown, totals.cancelled) == (200, 100, 100, 0)
+    recounted = audit(under_way.store, under_way.line, under_way.ring, under_way.again())
+    assert (recounted.found, recounted.disagreements) == (100, ())
     assert (
         under_way.value("SELECT count(*) FROM chunks WHERE run_id = %s AND state = 'planned'", under_way.run.run_id)
         == 0
