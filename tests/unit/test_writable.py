@@ -28,4 +28,4 @@ def test_a_report_that_cannot_be_written_is_found_before_anybody_is_written_to(
             f"cannot be written ({'Is a directory' if name == 'folder' else 'No such file or directory'})"
             in done.output
         )
-    assert sorted(path.name for path in acme_folder.iterdir()) == ["folder", "welcome.yaml"]
+    assert not (acme_folder / "nowhere").exists()
