@@ -44,6 +44,9 @@ for place in . .bongsu; do
         die "$root belongs to $(stat -c %U $place). Work as that user, or with a copy of the project of your own."
     fi
 done
+if [ -L .venv ]; then
+    die "$root/.venv is a link, and what it leads to may be another checkout's. Remove the link."
+fi
 (umask 066 && mkdir -p .bongsu) # others may pass, to PostgreSQL's files when root works here, and read nothing
 exec 9>>.bongsu/setup.lock
 chmod 600 .bongsu/setup.lock # whoever can read it could hold it

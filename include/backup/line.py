@@ -9,17 +9,17 @@ import gzip
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
-from MySQLdb import Error as MySQLError
 from MySQLdb.connections import Connection
 from MySQLdb.cursors import Cursor, SSCursor
 
 from include.backup.manifest import BackupError, LineTable, OpenChunk
 from include.delivery.line import LOCK_SECONDS
+from include.delivery.named_lock import named_lock
 from include.errors import Unavailable
 from include.queries import query
 
@@ -51,22 +51,13 @@ def no_hand_over(line: Connection, tables: Iterable[str]) -> Iterator[None]:
     :raises BackupError: somebody else does.
     :raises Unavailable: a hand-over did not end in time.
     """
-    with line.cursor() as cursor:
-        try:
-            if not _locked(cursor, ALONE, 0):
-                raise BackupError("Another backup or restore of this line is at work. Nothing was changed.")
-            for table in sorted(set(filter(QUEUE.fullmatch, tables))):  # whoever hands over holds its table's lock
-                if not _locked(cursor, table, LOCK_SECONDS):
-                    raise Unavailable(f"A chunk is being handed over to {table} for {LOCK_SECONDS} s; try again later.")
-            yield
-        finally:
-            with suppress(MySQLError):  # the connection is gone, and with it the locks
-                cursor.execute("DO RELEASE_ALL_LOCKS()")
-
-
-def _locked(cursor: Cursor, name: str, seconds: int) -> bool:
-    cursor.execute("SELECT GET_LOCK(%s, %s)", (name, seconds))
-    return bool(cursor.fetchone() == (1,))
+    with ExitStack() as held:
+        beside = BackupError("Another backup or restore of this line is at work. Nothing was changed.")
+        held.enter_context(named_lock(line, ALONE, 0, beside))
+        for table in sorted(set(filter(QUEUE.fullmatch, tables))):  # whoever hands over holds its table's lock
+            busy = Unavailable(f"A chunk is being handed over to {table} for {LOCK_SECONDS} s; try again later.")
+            held.enter_context(named_lock(line, table, LOCK_SECONDS, busy))
+        yield
 
 
 class LineSnapshot:

@@ -158,5 +158,6 @@ def _settling(owner: psycopg.Connection, manifest: Manifest, ring: KeyRing, give
         composed(query("backup/hold_tenants"), {"reason": reason}),
         # Keys of rotations after the backup: the ring has them, so the store may know them.
         *(composed(query("keys/tell"), tell(number, ring)) for number in sorted(further)),
+        composed(query("backup/check_alone"), {}),
     ]
     return [text.encode() for text in texts]

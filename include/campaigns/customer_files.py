@@ -25,12 +25,13 @@ def folder_of(tenant: str) -> Path:
     return (settings().customer_files / tenant).resolve()
 
 
-def holders(path: Path) -> list[str]:
-    """The tenants in whose folders ``path`` lies, links resolved; none outside of all of them."""
+def other_owner(tenant: str, path: Path) -> str | None:
+    """Another tenant in whose folder ``path`` lies, links resolved; ``None`` in the tenant's own, or outside of all."""
     root, place = settings().customer_files, path.resolve()
-    if not root.is_dir():
-        return []
-    return sorted(one.name for one in root.iterdir() if one.is_dir() and place.is_relative_to(one.resolve()))
+    if place.is_relative_to(folder_of(tenant)) or not root.is_dir():
+        return None
+    others = (one.name for one in root.iterdir() if one.is_dir() and place.is_relative_to(one.resolve()))
+    return next(others, None)
 
 
 def own_file(tenant: str, path: Path) -> Path:

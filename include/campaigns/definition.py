@@ -11,7 +11,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from include.campaigns.customer_files import SAME_FILE, NotOwn, folder_of, holders, own_file
+from include.campaigns.customer_files import SAME_FILE, NotOwn, folder_of, other_owner, own_file
 from include.campaigns.document import ROOT_FIELD, Document, FieldPath, dotted, read_document
 from include.campaigns.mistakes import MISTAKE, shown
 from include.campaigns.spec import CampaignSpec
@@ -44,8 +44,8 @@ def load_definition(path: Path) -> CampaignSpec:
     except ValidationError as error:
         found = [_explain(detail, document) for detail in _causes(error.errors(include_url=False))]
         raise _wrong(path, sorted(found, key=lambda p: (p.line or 0, p.column or 0, p.field))) from None
-    if foreign := _folder_problems(path, spec, document):
-        raise _wrong(path, foreign)
+    if problems := _folder_problems(path, spec, document):
+        raise _wrong(path, problems)
     return spec
 
 
@@ -57,11 +57,11 @@ def _wrong(path: Path, problems: list[SpecProblem]) -> SpecError:
 
 
 def _folder_problems(path: Path, spec: CampaignSpec, document: Document) -> list[SpecProblem]:
-    """What the spec has to do with other tenants' folders, and a test file that is the customers'."""
+    """The definition or a file of it in another place than its tenant's folder; a test file that is the customers'."""
     problems, found = [], []
-    if (tenants := holders(path)) and spec.tenant not in tenants:
-        problem = f"the definition is in the folder of tenant {tenants[0]}"
-        fix = f"Write {tenants[0]}, or move the file into {folder_of(spec.tenant)}."
+    if owner := other_owner(spec.tenant, path):
+        problem = f"the definition is in the folder of tenant {owner}"
+        fix = f"Write {owner}, or move the file into {folder_of(spec.tenant)}."
         problems.append(SpecProblem("tenant", problem, fix, *document.nearest(("tenant",))))
     for field, name in (("file", spec.audience.file), ("test_file", spec.audience.test_file)):
         try:

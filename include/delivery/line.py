@@ -7,14 +7,15 @@ insert to after the commit. Rows move on to monthly log tables, so the marker, n
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 
 import MySQLdb
 import MySQLdb.cursors
-from MySQLdb.constants import CR, ER
+from MySQLdb.constants import ER
 
 from include.crashpoints import CrashPoint, reach
 from include.delivery.chunks import Chunk
+from include.delivery.named_lock import named_lock
 from include.errors import HandOverError, Unavailable
 from include.queries import query
 
@@ -84,7 +85,7 @@ class Line:
             try:
                 with self._connection.cursor() as cursor:
                     marker = {"run": chunk.run_id, "hop": chunk.hop, "chunk": chunk.chunk_no}
-                    cursor.execute(query("line/mark"), {**marker, "table": self.table, "rows": rows.count})
+                    self._mark(cursor, {**marker, "table": self.table, "rows": rows.count})
                     if rows.count:
                         self._write(cursor, chunk, rows)
                 reach(CrashPoint.inside_line_transaction)
@@ -94,6 +95,17 @@ class Line:
                 self._rollback()
                 raise
         return rows.count
+
+    def _mark(self, cursor: MySQLdb.cursors.Cursor, marker: dict[str, object]) -> None:
+        try:
+            cursor.execute(query("line/mark"), marker)
+        except MySQLdb.IntegrityError as error:
+            if error.args[0] != ER.DUP_ENTRY:
+                raise
+            # of a restore, or of a try that went on when its chunk lock had died with its connection
+            raise Unavailable(
+                "The chunk has got a marker meanwhile; the next try believes it. Trying again."
+            ) from error
 
     def _write(self, cursor: MySQLdb.cursors.Cursor, chunk: Chunk, rows: QueueRows) -> None:
         if getattr(self._connection, "gives_files", False):  # not on every kind of connection
@@ -123,28 +135,11 @@ class Line:
             messages = [(*row.split(FIELD), group) for row in block.decode().split(END)[:-1]]
             cursor.executemany(statement, messages)
 
-    @contextmanager
-    def _lock(self, name: str) -> Iterator[None]:
-        with self._connection.cursor() as cursor:
-            cursor.execute("SELECT GET_LOCK(%s, %s)", (name, LOCK_SECONDS))
-            row = cursor.fetchone()
-        if row is None or row[0] != 1:
-            raise Unavailable(
-                f"Lock {name} was not free for {LOCK_SECONDS} s: another task is writing there. Trying again."
-            )
-        try:
-            yield
-        finally:
-            self._release(name)
-
-    def _release(self, name: str) -> None:
-        try:
-            with self._connection.cursor() as cursor:
-                cursor.execute("DO RELEASE_LOCK(%s)", (name,))
-        except MySQLdb.Error as error:
-            # a lost connection has released its locks already
-            if not error.args or error.args[0] not in (CR.SERVER_GONE_ERROR, CR.SERVER_LOST):
-                raise
+    def _lock(self, name: str) -> AbstractContextManager[None]:
+        busy = Unavailable(
+            f"Lock {name} was not free for {LOCK_SECONDS} s: another task is writing there. Trying again."
+        )
+        return named_lock(self._connection, name, LOCK_SECONDS, busy)
 
     def _rollback(self) -> None:
         with suppress(MySQLdb.Error):  # the connection is gone, and with it the transaction

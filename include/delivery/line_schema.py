@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from MySQLdb.connections import Connection
 
+from include.delivery.named_lock import named_lock
 from include.errors import Unavailable
 from include.queries import ROOT
 
@@ -38,27 +39,21 @@ def create_line_tables(conn: Connection, lines: Sequence[int], months_ahead: int
     :param lines: line numbers.
     :param months_ahead: log tables are created for this month and so many after it.
     """
-    with conn.cursor() as cursor:
-        # Two starts at once would otherwise drop each other's procedure.
-        cursor.execute("SELECT GET_LOCK(%s, 30)", (LOCK,))
-        row = cursor.fetchone()
-        if row is None or row[0] != 1:
-            raise Unavailable("Another process is creating the line's tables; try again in a minute.")
-        try:
-            for line in lines:
-                cursor.execute(_statement("queue_table").replace("{table}", queue_table(line)))
-            cursor.execute(_statement("marker"))
-            literal = conn.literal(_statement("log_table")).decode("utf-8")
-            cursor.execute("DROP PROCEDURE IF EXISTS BONGSU_LOG_TABLES")
-            cursor.execute(_statement("log_tables_procedure").replace("{log_table}", literal))
-            for months in range(months_ahead + 1):
-                cursor.execute("CALL BONGSU_LOG_TABLES(%s)", (months,))
-                cursor.fetchall()
-            cursor.execute(_statement("event"))
-            cursor.execute("SELECT @@event_scheduler")
-            scheduler = cursor.fetchone()
-        finally:
-            cursor.execute("DO RELEASE_LOCK(%s)", (LOCK,))
+    busy = Unavailable("Another process is creating the line's tables; try again in a minute.")
+    # Two starts at once would otherwise drop each other's procedure.
+    with named_lock(conn, LOCK, 30, busy), conn.cursor() as cursor:
+        for line in lines:
+            cursor.execute(_statement("queue_table").replace("{table}", queue_table(line)))
+        cursor.execute(_statement("marker"))
+        literal = conn.literal(_statement("log_table")).decode("utf-8")
+        cursor.execute("DROP PROCEDURE IF EXISTS BONGSU_LOG_TABLES")
+        cursor.execute(_statement("log_tables_procedure").replace("{log_table}", literal))
+        for months in range(months_ahead + 1):
+            cursor.execute("CALL BONGSU_LOG_TABLES(%s)", (months,))
+            cursor.fetchall()
+        cursor.execute(_statement("event"))
+        cursor.execute("SELECT @@event_scheduler")
+        scheduler = cursor.fetchone()
     conn.commit()
     if scheduler is None or str(scheduler[0]).upper() not in ("ON", "1"):
         log.warning(

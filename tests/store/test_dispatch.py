@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from include.campaigns import runs
+from include.delivery import named_lock
 from include.delivery.chunks import load_chunk, plan_chunks
 from include.delivery.dispatch import Dispatched, dispatch_chunk
 from include.delivery.line import Line
@@ -305,17 +306,17 @@ def test_an_interrupted_hand_over_takes_its_rows_back_before_it_gives_up_the_loc
         write(self, *arguments)  # type: ignore[arg-type]  # passed on as they came
         raise KeyboardInterrupt
 
-    def released(self: Line, name: str) -> None:
+    def released(connection: MySQLdb.Connection, name: str) -> None:
         with connect_line(campaign.databases.line_url) as other, other.cursor() as cursor:
             cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ UNCOMMITTED")
-            cursor.execute(f"SELECT count(*) FROM {self.table} WHERE app_etc2 = %s", (f"{campaign.run.run_id}.0.1",))
+            cursor.execute("SELECT count(*) FROM SMSQ_SEND_1 WHERE app_etc2 = %s", (f"{campaign.run.run_id}.0.1",))
             seen.append(cursor.fetchone()[0])
-        release(self, name)
+        release(connection, name)
 
-    write, release = Line._write, Line._release
+    write, release = Line._write, named_lock._release
     with monkeypatch.context() as patched:
         patched.setattr(Line, "_write", interrupted)
-        patched.setattr(Line, "_release", released)
+        patched.setattr(named_lock, "_release", released)
         with pytest.raises(KeyboardInterrupt):
             campaign.dispatch(1)
     assert seen == [0, 0]

@@ -3,6 +3,8 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -28,19 +30,36 @@ def test_python_starts_in_a_hangul_folder_without_a_locale(tmp_path: Path) -> No
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-def test_another_users_checkout_is_refused_in_one_line() -> None:
-    made = Path("/tmp") / f"bongsu-checkout-{os.getpid()}"  # pytest's own folder lets nobody pass
+@contextmanager
+def checkout() -> Iterator[Path]:
+    """A checkout with what set-up needs to begin; pytest's own folder lets nobody else pass."""
+    made = Path("/tmp") / f"bongsu-checkout-{os.getpid()}"
     try:
         for name in ("bongsu", "tools/setup.sh", "tools/bootstrap.txt", "requirements.lock", "pyproject.toml"):
             (made / name).parent.mkdir(exist_ok=True)
             shutil.copy(ROOT / name, made / name)
+        yield made
+    finally:
+        shutil.rmtree(made)
+
+
+def test_another_users_checkout_is_refused_in_one_line() -> None:
+    with checkout() as made:
         done = subprocess.run(
             ["./bongsu", "status"], cwd=made, user=65534, group=65534, extra_groups=[], capture_output=True, text=True
         )
-    finally:
-        shutil.rmtree(made)
     assert done.returncode == 1
     assert (
         done.stderr
         == f"Set-up stopped: {made} belongs to root. Work as that user, or with a copy of the project of your own.\n"
     )
+
+
+def test_an_environment_of_another_checkout_is_not_emptied(tmp_path: Path) -> None:
+    (tmp_path / "mine").touch()
+    with checkout() as made:
+        (made / ".venv").symlink_to(tmp_path)
+        done = subprocess.run(["./bongsu", "status"], cwd=made, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert f"{made}/.venv is a link, and what it leads to may be another checkout's. Remove the link." in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]

@@ -2,11 +2,10 @@
 
 import json
 import shutil
-import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import MySQLdb
 import psycopg
 import pytest
 from MySQLdb.connections import Connection
@@ -17,7 +16,7 @@ from include.backup.line import line_tables
 from include.backup.manifest import LINE_FILE, MANIFEST, STORE_FILE, BackupError
 from include.delivery.dispatch import Dispatched
 from include.delivery.line_connection import connect_line
-from include.errors import HandOverError
+from include.errors import Unavailable
 from include.privacy.cipher import KeyRing, KeyRingError
 from include.privacy.ring import open_ring, rotate
 from tests.store.backup.support import (
@@ -175,12 +174,7 @@ def test_a_restore_that_is_killed_between_line_and_store_lets_nothing_go_out_aga
 def test_a_store_that_is_not_replaced_leaves_the_line_no_marker(
     servers: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    campaign = a_campaign(servers, tmp_path, 5)
-    campaign.import_()
-    campaign.freeze()
-    (chunk,) = chunks_of(campaign)
-    leave(campaign)
-    back_up(servers, tmp_path / "backup")
+    campaign, chunk = backed_up_before_its_hand_over(servers, tmp_path)
     before = line_rows(servers)
 
     def lost(*_: Any) -> None:
@@ -199,41 +193,53 @@ def test_what_is_handed_over_amid_a_restore_waits_for_its_end(
     servers: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A row that went to the table which the restore replaces would be lost, and its marker with it."""
-    campaign = a_campaign(servers, tmp_path, 5)
-    campaign.import_()
-    campaign.freeze()
-    (chunk,) = chunks_of(campaign)
-    leave(campaign)
-    back_up(servers, tmp_path / "backup")
-    load = lines.load_line
-    tries: list[object] = []
+    campaign, chunk = backed_up_before_its_hand_over(servers, tmp_path)
+    load, tries, outcomes = lines.load_line, ThreadPoolExecutor(1), list[Future[Dispatched]]()
 
     def load_meanwhile(line: Connection, *arguments: Any) -> None:
-        again = reopened(servers, campaign)
-        thread = threading.Thread(target=lambda: tries.append(outcome_of(again, chunk)))
-        thread.start()
+        outcomes.append(tries.submit(reopened(servers, campaign).dispatch, chunk))
         with connect_line(servers.line_url) as watch, watch.cursor() as cursor:
-            while thread.is_alive() and not cursor.execute(WAITING):
-                pass
+            while not cursor.execute(WAITING):
+                assert not outcomes[0].done(), "it was handed over before the end"
         load(line, *arguments)
-        tries.append(thread)
 
     monkeypatch.setattr(lines, "load_line", load_meanwhile)
     restore(servers, tmp_path / "backup", only=Part.line)
-    thread, *_ = tries
-    assert isinstance(thread, threading.Thread), "nothing was handed over before the end"
-    thread.join(300)
+    with pytest.raises(Unavailable, match="has got a marker meanwhile"):
+        outcomes[0].result(300)
     again = reopened(servers, campaign)
     assert again.dispatch(chunk) == Dispatched(0, 0, already=True, unknown=5)
     assert again.line_rows() == []
     leave(*opened)
 
 
-def outcome_of(campaign: Campaign, chunk: int) -> object:
-    try:
-        return campaign.dispatch(chunk)
-    except (HandOverError, MySQLdb.Error) as error:
-        return error
+def test_who_comes_to_the_store_amid_a_restore_keeps_it_from_being_replaced(
+    servers: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign, _ = backed_up_before_its_hand_over(servers, tmp_path)
+    before = line_rows(servers), store_rows(servers)
+    load = lines.load_line
+
+    def load_meanwhile(*arguments: Any) -> None:
+        load(*arguments)
+        reopened(servers, campaign)
+
+    monkeypatch.setattr(lines, "load_line", load_meanwhile)
+    with pytest.raises(BackupError, match=r"1 others have connected .* meanwhile\. The store is as it was"):
+        restore(servers, tmp_path / "backup")
+    leave(*opened)
+    assert (line_rows(servers), store_rows(servers)) == before
+
+
+def backed_up_before_its_hand_over(servers: Databases, folder: Path) -> tuple[Campaign, int]:
+    """A frozen campaign with its one chunk, as the backup in ``folder`` has it."""
+    campaign = a_campaign(servers, folder, 5)
+    campaign.import_()
+    campaign.freeze()
+    (chunk,) = chunks_of(campaign)
+    leave(campaign)
+    back_up(servers, folder / "backup")
+    return campaign, chunk
 
 
 def test_of_two_restores_at_once_one_is_refused(servers: Databases, tmp_path: Path) -> None:
